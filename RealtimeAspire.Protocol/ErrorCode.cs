@@ -1,0 +1,116 @@
+namespace RealtimeAspire.Protocol;
+
+/// <summary>
+/// The stable error codes. Over HTTP an error is a problem details with <c>code</c>; over the hub it is an exception whose
+/// message is <c>code: sentence</c>.
+/// </summary>
+/// <param name="Code">What programs compare.</param>
+/// <param name="Status">The HTTP status it is answered with.</param>
+/// <param name="Retryable">Whether the same request may succeed later.</param>
+/// <param name="Sentence">What it means, for people.</param>
+public sealed record ErrorCode(string Code, int Status, bool Retryable, string Sentence)
+{
+    /// <summary>The body is not what the method takes.</summary>
+    public static readonly ErrorCode RequestInvalid = new("request_invalid", 400, false, "The request has not the expected form.");
+
+    /// <summary>Not a topic name.</summary>
+    public static readonly ErrorCode TopicInvalid = new("topic_invalid", 400, false, "A topic is type:identifier, for example room:general.");
+
+    /// <summary>No policy for the topic's type.</summary>
+    public static readonly ErrorCode TopicTypeUnknown = new("topic_type_unknown", 404, false, "This server has no such topic type.");
+
+    /// <summary>Not an event name.</summary>
+    public static readonly ErrorCode EventInvalid = new("event_invalid", 400, false, "An event name is 1 to 64 of letters, digits and . _ : - and starts with a letter.");
+
+    /// <summary>Clients may not publish this event here.</summary>
+    public static readonly ErrorCode EventNotAllowed = new("event_not_allowed", 403, false, "Clients may not publish this event on this topic.");
+
+    /// <summary>Not an id.</summary>
+    public static readonly ErrorCode IdInvalid = new("id_invalid", 400, false, "An id is 1 to 128 visible ASCII characters.");
+
+    /// <summary>The id stands for another event.</summary>
+    public static readonly ErrorCode IdConflict = new("id_conflict", 409, false, "This id was used for another event on this topic.");
+
+    /// <summary>The payload is not what the event takes.</summary>
+    public static readonly ErrorCode PayloadInvalid = new("payload_invalid", 400, false, "The payload is not what this event takes.");
+
+    /// <summary>The payload is over the limit.</summary>
+    public static readonly ErrorCode PayloadTooLarge = new("payload_too_large", 413, false, "The payload is larger than this server takes.");
+
+    /// <summary>Not a position.</summary>
+    public static readonly ErrorCode PositionInvalid = new("position_invalid", 400, false, "A position is an epoch and an offset of 0 or more.");
+
+    /// <summary>An array without elements.</summary>
+    public static readonly ErrorCode BatchEmpty = new("batch_empty", 400, false, "The array has no elements.");
+
+    /// <summary>An array with too many elements.</summary>
+    public static readonly ErrorCode BatchTooLarge = new("batch_too_large", 413, false, "The array has more elements than this server takes.");
+
+    /// <summary>An earlier element of the array failed.</summary>
+    public static readonly ErrorCode NotAttempted = new("not_attempted", 503, true, "An earlier publish of the array failed; this one was not tried.");
+
+    /// <summary>Too fast.</summary>
+    public static readonly ErrorCode RateLimited = new("rate_limited", 429, true, "Too many publishes; slow down.");
+
+    /// <summary>Too many subscriptions on a connection.</summary>
+    public static readonly ErrorCode TooManySubscriptions = new("too_many_subscriptions", 403, false, "This connection has as many subscriptions as it may have.");
+
+    /// <summary>The connection was closed because it read too slowly.</summary>
+    public static readonly ErrorCode SlowConsumer = new("slow_consumer", 503, true, "The connection read too slowly; connect again and recover.");
+
+    /// <summary>No token.</summary>
+    public static readonly ErrorCode TokenRequired = new("token_required", 401, false, "A bearer token is required.");
+
+    /// <summary>A token that is not accepted.</summary>
+    public static readonly ErrorCode TokenInvalid = new("token_invalid", 401, false, "The token is not valid here, or has expired.");
+
+    /// <summary>No right to this topic.</summary>
+    public static readonly ErrorCode Forbidden = new("forbidden", 403, false, "You have no right to this topic.");
+
+    /// <summary>Not a user name.</summary>
+    public static readonly ErrorCode UserInvalid = new("user_invalid", 400, false, "A user name is 1 to 64 of the characters that a topic identifier may have.");
+
+    /// <summary>Exists in development only.</summary>
+    public static readonly ErrorCode DevelopmentOnly = new("development_only", 404, false, "Tokens are given out here in development only.");
+
+    /// <summary>A page of an origin that is not configured.</summary>
+    public static readonly ErrorCode OriginNotAllowed = new("origin_not_allowed", 403, false, "Pages of this origin may not connect.");
+
+    /// <summary>No such address.</summary>
+    public static readonly ErrorCode NotFound = new("not_found", 404, false, "There is nothing at this address.");
+
+    /// <summary>The address has no such method.</summary>
+    public static readonly ErrorCode MethodNotAllowed = new("method_not_allowed", 405, false, "This address does not take this method.");
+
+    /// <summary>The body has a type that is not taken.</summary>
+    public static readonly ErrorCode MediaTypeUnsupported = new("media_type_unsupported", 415, false, "The body must be application/json.");
+
+    /// <summary>The topic's log did not answer in time. Whether the event was appended is unknown: retry with the same id.</summary>
+    public static readonly ErrorCode LogUnavailable = new("log_unavailable", 503, true, "The topic's log cannot be reached; try again with the same id.");
+
+    /// <summary>More is waiting than the server takes.</summary>
+    public static readonly ErrorCode Overloaded = new("overloaded", 503, true, "The server has more waiting than it takes; try again.");
+
+    /// <summary>Said by the client itself: the connection is down or was lost; whether the request was done is unknown.</summary>
+    public static readonly ErrorCode Disconnected = new("disconnected", 503, true, "The connection is down; try again with the same id.");
+
+    /// <summary>A fault of the server.</summary>
+    public static readonly ErrorCode Internal = new("internal", 500, true, "The server failed; its log says why.");
+
+    private static readonly Dictionary<string, ErrorCode> ByCode = All.ToDictionary(error => error.Code, StringComparer.Ordinal);
+
+    /// <summary>Every code there is.</summary>
+    public static IReadOnlyList<ErrorCode> All =>
+    [
+        RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
+        PayloadInvalid, PayloadTooLarge, PositionInvalid, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited,
+        TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, Forbidden, UserInvalid, DevelopmentOnly,
+        OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Disconnected,
+        Internal,
+    ];
+
+    /// <summary>The entry of a code; an unknown one, of a newer server, is not retryable.</summary>
+    /// <param name="code">A code as received.</param>
+    public static ErrorCode Find(string code) =>
+        ByCode.TryGetValue(code, out var error) ? error : new ErrorCode(code, 500, Retryable: false, code);
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace RealtimeAspire.Protocol;
+
+/// <summary>How everything on the wire is written and read, without reflection; shared by server and client.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(TimestampConverter)])]
+[JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(SubscribeRequest))]
+[JsonSerializable(typeof(SubscribeReply))]
+[JsonSerializable(typeof(PublishRequest))]
+[JsonSerializable(typeof(PublishReply))]
+[JsonSerializable(typeof(PublishOutcome[]))]
+[JsonSerializable(typeof(HistoryReply))]
+[JsonSerializable(typeof(TopicEvent[]))]
+[JsonSerializable(typeof(Control))]
+public sealed partial class RealtimeJson : JsonSerializerContext
+{
+    /// <summary>Applies the settings of the wire to options that a framework owns.</summary>
+    /// <param name="options">The options to change.</param>
+    public static void Configure(JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
+        options.PropertyNameCaseInsensitive = true;
+        options.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+        options.Converters.Add(new TimestampConverter());
+        options.TypeInfoResolverChain.Insert(0, Default);
+    }
+}
+
+/// <summary>Times on the wire: UTC, milliseconds, <c>2026-11-21T05:27:00.123Z</c>.</summary>
+public sealed class TimestampConverter : JsonConverter<DateTimeOffset>
+{
+    /// <summary>The one format.</summary>
+    public const string Format = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+
+    /// <inheritdoc/>
+    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.GetDateTimeOffset();
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        Span<byte> text = stackalloc byte[24];
+        value.UtcDateTime.TryFormat(text, out var written, Format, CultureInfo.InvariantCulture);
+        writer.WriteStringValue(text[..written]);
+    }
+}

@@ -1,0 +1,45 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Server.Http;
+
+/// <summary>Errors over HTTP: problem details with the stable <c>code</c> and whether trying again may help.</summary>
+internal static class Problems
+{
+    public static ProblemHttpResult From(ErrorCode error, string? sentence = null) => TypedResults.Problem(
+        detail: sentence ?? error.Sentence,
+        statusCode: error.Status,
+        extensions: [KeyValuePair.Create<string, object?>("code", error.Code), KeyValuePair.Create<string, object?>("retryable", error.Retryable)]);
+
+    /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem.</summary>
+    public static RouteGroupBuilder WithProblems(this RouteGroupBuilder group) => group.AddEndpointFilter(async (context, next) =>
+    {
+        try
+        {
+            return await next(context);
+        }
+        catch (RealtimeException exception)
+        {
+            return From(exception.Error, exception.Message);
+        }
+    });
+
+    /// <summary>Gives the framework's own problems (no such address, a fault) their code.</summary>
+    public static void Complete(ProblemDetailsContext context)
+    {
+        var error = context.ProblemDetails.Status switch
+        {
+            StatusCodes.Status404NotFound => ErrorCode.NotFound,
+            StatusCodes.Status405MethodNotAllowed => ErrorCode.MethodNotAllowed,
+            StatusCodes.Status413PayloadTooLarge => ErrorCode.PayloadTooLarge,
+            StatusCodes.Status415UnsupportedMediaType => ErrorCode.MediaTypeUnsupported,
+            >= StatusCodes.Status500InternalServerError => ErrorCode.Internal,
+            _ => ErrorCode.RequestInvalid,
+        };
+        context.ProblemDetails.Extensions.TryAdd("code", error.Code);
+        context.ProblemDetails.Extensions.TryAdd("retryable", error.Retryable);
+    }
+}

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace RealtimeAspire.Server.Observability;
+
+/// <summary>What the pipeline counts and measures.</summary>
+internal sealed class RealtimeInstruments
+{
+    public const string MeterName = "RealtimeAspire";
+
+    private readonly Counter<long> _published;
+    private readonly Counter<long> _duplicates;
+    private readonly Counter<long> _delivered;
+    private readonly Counter<long> _queueDrops;
+    private readonly Counter<long> _backplaneDrops;
+    private readonly Counter<long> _holesFilled;
+    private readonly Counter<long> _resets;
+    private readonly Histogram<double> _publishDuration;
+    private readonly UpDownCounter<long> _connections;
+    private readonly UpDownCounter<long> _subscriptions;
+
+    public RealtimeInstruments(IMeterFactory meters)
+    {
+        var meter = meters.Create(MeterName);
+        _published = meter.CreateCounter<long>("realtime.events.published", "{event}", "Events that a log took.");
+        _duplicates = meter.CreateCounter<long>("realtime.events.duplicates", "{event}", "Publishes whose id was known.");
+        _delivered = meter.CreateCounter<long>("realtime.events.delivered", "{event}", "Events written to connections.");
+        _queueDrops = meter.CreateCounter<long>("realtime.queue.drops", "{connection}", "Connections closed because they read too slowly.");
+        _backplaneDrops = meter.CreateCounter<long>("realtime.backplane.drops", "{event}", "Events that were not sent to other nodes; those find them in the log.");
+        _holesFilled = meter.CreateCounter<long>("realtime.feed.filled", "{event}", "Events that a feed took from the log because the backplane had not brought them.");
+        _resets = meter.CreateCounter<long>("realtime.feed.resets", "{feed}", "Feeds that started again because the log was another one or had lost events.");
+        _publishDuration = meter.CreateHistogram<double>("realtime.publish.duration", "s", "From a publish's admission to its acknowledgement.");
+        _connections = meter.CreateUpDownCounter<long>("realtime.connections", "{connection}", "Open connections.");
+        _subscriptions = meter.CreateUpDownCounter<long>("realtime.subscriptions", "{subscription}", "Live subscriptions.");
+    }
+
+    public void Published(string tenant, string topicType, bool duplicate, TimeSpan duration)
+    {
+        var tags = new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType } };
+        (duplicate ? _duplicates : _published).Add(1, tags);
+        _publishDuration.Record(duration.TotalSeconds, tags);
+    }
+
+    public void PublishFailed(string tenant, string topicType, string code, TimeSpan duration) => _publishDuration.Record(
+        duration.TotalSeconds,
+        new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType }, { TagNames.ErrorCode, code } });
+
+    public void Delivered(string tenant, int events) => _delivered.Add(events, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    public void SlowConsumerClosed(string tenant) => _queueDrops.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    public void BackplaneDropped() => _backplaneDrops.Add(1);
+
+    public void HoleFilled(int events) => _holesFilled.Add(events);
+
+    public void FeedReset() => _resets.Add(1);
+
+    public void ConnectionOpened(string tenant) => _connections.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    public void ConnectionClosed(string tenant) => _connections.Add(-1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    public void Subscribed(string tenant) => _subscriptions.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    public void Unsubscribed(string tenant) => _subscriptions.Add(-1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+}

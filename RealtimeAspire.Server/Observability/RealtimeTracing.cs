@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
+
+namespace RealtimeAspire.Server.Observability;
+
+/// <summary>The spans of an event's life. One trace goes from the publish over Redis to the delivery on every node.</summary>
+internal sealed class RealtimeTracing : IDisposable
+{
+    public const string SourceName = "RealtimeAspire";
+
+    private const int MaxLinks = 32;
+
+    private readonly ActivitySource _source = new(SourceName);
+
+    /// <summary>A publish, from its admission to its acknowledgement.</summary>
+    public Activity? StartPublish(Caller caller, TopicName topic, string? eventName)
+    {
+        var activity = _source.StartActivity("publish", ActivityKind.Producer);
+        return activity?
+            .SetTag(TagNames.Tenant, caller.Tenant)
+            .SetTag(TagNames.Topic, topic.Value)
+            .SetTag(TagNames.Event, eventName);
+    }
+
+    /// <summary>A transaction that stores publishes: part of the first one's trace, linked to the others.</summary>
+    public Activity? StartAppend(IReadOnlyList<PendingAppend> appends)
+    {
+        if (!_source.HasListeners() || appends.Count == 0)
+        {
+            return null;
+        }
+
+        var links = appends.Skip(1).Take(MaxLinks).Where(pending => pending.Append.Trace != default).Select(pending => new ActivityLink(pending.Append.Trace));
+        return _source.StartActivity(ActivityKind.Internal, appends[0].Append.Trace, links: links, name: "append")?
+            .SetTag(TagNames.BatchSize, appends.Count);
+    }
+
+    /// <summary>The Redis PUBLISH of an event.</summary>
+    public Activity? StartRedisPublish(ActivityContext parent, TopicKey topic)
+    {
+        if (!parent.IsRecorded())
+        {
+            return null;
+        }
+
+        return _source.StartActivity("PUBLISH", ActivityKind.Client, parent)?
+            .SetTag(TagNames.DbSystem, "redis")
+            .SetTag(TagNames.DbSystemName, "redis")
+            .SetTag(TagNames.DbOperation, "PUBLISH")
+            .SetTag(TagNames.Topic, topic.Name.Value);
+    }
+
+    /// <summary>The fan-out of an event on one node.</summary>
+    public Activity? StartDeliver(ActivityContext publish, TopicKey topic, long offset, int subscribers)
+    {
+        if (!publish.IsRecorded())
+        {
+            return null;
+        }
+
+        return _source.StartActivity("deliver", ActivityKind.Consumer, publish)?
+            .SetTag(TagNames.Topic, topic.Name.Value)
+            .SetTag(TagNames.Offset, offset)
+            .SetTag(TagNames.Subscribers, subscribers);
+    }
+
+    public void Dispose() => _source.Dispose();
+}
+
+internal static class ActivityContextExtensions
+{
+    public static bool IsRecorded(this ActivityContext context) =>
+        context.TraceFlags.HasFlag(ActivityTraceFlags.Recorded);
+
+    /// <summary>The context of a traceparent, or none.</summary>
+    public static ActivityContext ToActivityContext(this string? traceParent) =>
+        ActivityContext.TryParse(traceParent, null, isRemote: true, out var context) ? context : default;
+}

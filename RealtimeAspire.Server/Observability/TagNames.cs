@@ -1,0 +1,20 @@
+namespace RealtimeAspire.Server.Observability;
+
+/// <summary>The names of tags on metrics and spans.</summary>
+internal static class TagNames
+{
+    public const string Tenant = "realtime.tenant";
+    public const string TopicType = "realtime.topic.type";
+    public const string Topic = "realtime.topic";
+    public const string Event = "realtime.event";
+    public const string Offset = "realtime.offset";
+    public const string Subscribers = "realtime.subscribers";
+    public const string BatchSize = "realtime.batch.size";
+    public const string ErrorCode = "realtime.error.code";
+
+    public const string DbSystem = "db.system";
+    public const string DbSystemName = "db.system.name";
+    public const string DbOperation = "db.operation.name";
+    public const string MessagingSystem = "messaging.system";
+    public const string MessagingDestination = "messaging.destination.name";
+}

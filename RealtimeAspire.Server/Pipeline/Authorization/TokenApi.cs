@@ -1,0 +1,41 @@
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Hosting;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Http;
+
+namespace RealtimeAspire.Server.Pipeline.Authorization;
+
+/// <summary>Who wants to be whom.</summary>
+/// <param name="User">Untrusted; <see cref="TokenIssuer"/> validates it.</param>
+internal sealed record TokenRequest(string? User);
+
+/// <summary>A token, and for how many seconds it lasts.</summary>
+internal sealed record TokenReply(
+    [property: JsonPropertyName("access_token")] string AccessToken,
+    [property: JsonPropertyName("expires_in")] int ExpiresIn);
+
+/// <summary>The development identity: <c>POST /auth/token</c>.</summary>
+internal static class TokenApi
+{
+    public static void MapTokenApi(this IEndpointRouteBuilder endpoints)
+    {
+        var auth = endpoints.MapGroup("/auth").WithTags("Identity").AllowAnonymous().WithProblems();
+        auth.MapPost("/token", IssueAsync);
+    }
+
+    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, IHostEnvironment environment)
+    {
+        if (!environment.IsDevelopment())
+        {
+            throw new RealtimeException(ErrorCode.DevelopmentOnly);
+        }
+
+        using var body = await JsonBody.ReadAsync(context.Request);
+        var request = JsonBody.To(body.RootElement, Pipeline.ServerJson.Default.TokenRequest);
+        return TypedResults.Ok(issuer.Issue(request.User));
+    }
+}

@@ -1,0 +1,46 @@
+using System.Buffers;
+using System.Security.Claims;
+using System.Text;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Server.Pipeline.Authorization;
+
+/// <summary>Gives out tokens in development, where anybody may be anybody.</summary>
+internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvider time)
+{
+    private const int MaxUserLength = 64;
+
+    // The characters of a topic's identifier, so that `user:{name}` is a topic.
+    private static readonly SearchValues<char> UserCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~@|+=-");
+
+    private readonly AuthOptions _options = options.Value.Auth;
+
+    /// <param name="user">Untrusted.</param>
+    /// <exception cref="RealtimeException"><c>user_invalid</c>.</exception>
+    public TokenReply Issue(string? user)
+    {
+        if (user is not { Length: > 0 and <= MaxUserLength } || user.AsSpan().ContainsAnyExcept(UserCharacters))
+        {
+            throw new RealtimeException(ErrorCode.UserInvalid);
+        }
+
+        var now = time.GetUtcNow().UtcDateTime;
+        var token = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+        {
+            Subject = new ClaimsIdentity([new Claim("sub", user)]),
+            Issuer = _options.Issuer,
+            Audience = _options.Audience,
+            IssuedAt = now,
+            NotBefore = now,
+            Expires = now.AddSeconds(_options.TokenSeconds),
+            SigningCredentials = new SigningCredentials(KeyOf(_options), SecurityAlgorithms.HmacSha256),
+        });
+        return new TokenReply(token, _options.TokenSeconds);
+    }
+
+    public static SymmetricSecurityKey KeyOf(AuthOptions options) => new(Encoding.UTF8.GetBytes(options.SigningKey));
+}

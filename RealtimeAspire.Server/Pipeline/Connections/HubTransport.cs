@@ -1,0 +1,36 @@
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Protocol;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Feeds;
+
+namespace RealtimeAspire.Server.Pipeline.Connections;
+
+/// <summary>A connection of the SignalR hub.</summary>
+internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) : IConnectionTransport
+{
+    private static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
+
+    public ValueTask SendEventsAsync(List<EncodedEvent> events, CancellationToken cancellationToken) => events.Count == 1
+        ? hub.WriteAsync(events[0].Frame, cancellationToken)
+        : hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Events), [events]), cancellationToken);
+
+    public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) =>
+        hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Control), [control]), cancellationToken);
+
+    public async Task CloseAsync(ErrorCode reason)
+    {
+        try
+        {
+            var farewell = new CloseMessage($"{reason.Code}: {reason.Sentence}", allowReconnect: reason.Retryable);
+            await hub.WriteAsync(farewell).AsTask().WaitAsync(FarewellTime, time);
+        }
+        catch (TimeoutException)
+        {
+            // It reads too slowly even for that.
+        }
+        finally
+        {
+            hub.Abort();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Feeds;
+
+namespace RealtimeAspire.Server.Pipeline.Connections;
+
+/// <summary>How one connection's bytes leave. Called by the connection's pump only, one call at a time.</summary>
+internal interface IConnectionTransport
+{
+    /// <summary>Writes and flushes; waits while the reader is slow.</summary>
+    ValueTask SendEventsAsync(List<EncodedEvent> events, CancellationToken cancellationToken);
+
+    ValueTask SendControlAsync(Control control, CancellationToken cancellationToken);
+
+    /// <summary>Tells why, if that can be done in a moment, and ends the connection. May be called beside a send.</summary>
+    Task CloseAsync(ErrorCode reason);
+}

@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline.Feeds;
+
+/// <summary>
+/// The feeds of this node: made for a topic's first subscriber, closed some time after the last has left. Its loop compares
+/// them with the log, which brings what the backplane has lost.
+/// </summary>
+internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegistry> logger) : BackgroundService
+{
+    private static readonly TimeSpan AttachTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan CheckIntervalAlone = TimeSpan.FromMilliseconds(500);
+
+    private readonly ConcurrentDictionary<TopicKey, TopicFeed> _feeds = new();
+
+    /// <summary>Attaches: every event that is committed after this completes is offered to the subscription.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task AttachAsync(Subscription subscription, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (true)
+            {
+                var feed = _feeds.GetOrAdd(subscription.Topic, (topic, context) => new TopicFeed(topic, context), context);
+                if (feed.TryAdd(subscription))
+                {
+                    await feed.Started.WaitAsync(AttachTimeout, context.Time, cancellationToken);
+                    return;
+                }
+
+                await feed.Finished.WaitAsync(AttachTimeout, context.Time, cancellationToken);
+                _feeds.TryRemove(KeyValuePair.Create(subscription.Topic, feed));
+            }
+        }
+        catch (TimeoutException exception)
+        {
+            throw new RealtimeException(ErrorCode.LogUnavailable, ErrorCode.LogUnavailable.Sentence, exception);
+        }
+    }
+
+    /// <summary>An event of this node, for its own subscribers. Only enqueues.</summary>
+    public void Post(EncodedEvent posted)
+    {
+        if (_feeds.TryGetValue(posted.Topic, out var feed))
+        {
+            feed.Post(posted);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var interval = context.Backplane.IsConnected ? CheckInterval : CheckIntervalAlone;
+            // Jittered, so that the nodes do not ask all at once.
+            await Task.Delay(interval * (0.75 + (Random.Shared.NextDouble() / 2)), context.Time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await CloseIdleAsync();
+            await CompareTipsAsync(stoppingToken);
+        }
+
+        foreach (var (_, feed) in _feeds)
+        {
+            feed.Close();
+            await feed.Finished;
+        }
+    }
+
+    private async Task CloseIdleAsync()
+    {
+        foreach (var (topic, feed) in _feeds)
+        {
+            if (feed.TryClose(IdleTime))
+            {
+                // The channel is left before another feed can join it.
+                await feed.Finished;
+                _feeds.TryRemove(KeyValuePair.Create(topic, feed));
+            }
+        }
+    }
+
+    private async Task CompareTipsAsync(CancellationToken cancellationToken)
+    {
+        var topics = _feeds.Where(feed => feed.Value.Started.IsCompletedSuccessfully).Select(feed => feed.Key).ToList();
+        if (topics.Count == 0 || cancellationToken.IsCancellationRequested)
+        {
+            return;
+        }
+
+        try
+        {
+            foreach (var (topic, tip) in await context.Log.ReadTipsAsync(topics, cancellationToken))
+            {
+                if (_feeds.TryGetValue(topic, out var feed))
+                {
+                    feed.PostTip(tip);
+                }
+            }
+        }
+        catch (RealtimeException exception)
+        {
+            LogCheckFailed(exception, topics.Count);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The node stops.
+        }
+    }
+
+    [LoggerMessage(EventId = 1211, Level = LogLevel.Warning, Message = "The tips of {Count} topics cannot be read")]
+    private partial void LogCheckFailed(Exception exception, int count);
+}

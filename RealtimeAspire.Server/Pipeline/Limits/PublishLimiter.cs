@@ -1,0 +1,46 @@
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Options;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+
+namespace RealtimeAspire.Server.Pipeline.Limits;
+
+/// <summary>Admits publishes: a token bucket per user, and the size of the payload.</summary>
+internal sealed class PublishLimiter : IAsyncDisposable
+{
+    private readonly LimitOptions _limits;
+    private readonly PartitionedRateLimiter<Caller> _rates;
+
+    public PublishLimiter(IOptions<RealtimeOptions> options)
+    {
+        _limits = options.Value.Limits;
+        // About ten portions a second, so that a bucket that ran dry does not open for a whole second at once.
+        var portion = Math.Max(1, _limits.PublishesPerSecond / 10);
+        _rates = PartitionedRateLimiter.Create<Caller, Caller>(caller =>
+            RateLimitPartition.GetTokenBucketLimiter(caller, _ => new TokenBucketRateLimiterOptions
+            {
+                TokenLimit = _limits.PublishBurst,
+                TokensPerPeriod = portion,
+                ReplenishmentPeriod = TimeSpan.FromSeconds((double)portion / _limits.PublishesPerSecond),
+                QueueLimit = 0,
+                AutoReplenishment = true,
+            }));
+    }
+
+    /// <exception cref="RealtimeException"><c>rate_limited</c>, <c>payload_too_large</c>.</exception>
+    public void Admit(Caller caller, int payloadBytes)
+    {
+        using var lease = _rates.AttemptAcquire(caller);
+        if (!lease.IsAcquired)
+        {
+            throw new RealtimeException(ErrorCode.RateLimited);
+        }
+
+        if (payloadBytes > _limits.PayloadBytes)
+        {
+            throw new RealtimeException(ErrorCode.PayloadTooLarge, $"The payload has {payloadBytes} bytes; {_limits.PayloadBytes} are taken.");
+        }
+    }
+
+    public ValueTask DisposeAsync() => _rates.DisposeAsync();
+}

@@ -1,0 +1,169 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>
+/// The life of an event until it is acknowledged. This and <see cref="SubscribePath"/> are the only places that see every stage.
+/// <code>
+/// client ── hub / HTTP ──►  1  Limits         admit: rate, size
+///                           2  Authorization  may this identity publish this event name here?
+///                           3  Topics         the type's policy, the event's validator
+///                           4  TopicLogs      dedupe by id, append → position
+///                           5  Backplane      start: every node that has a subscriber; own feed directly
+///                           6  reply          position to the publisher; does not wait for 5
+/// </code>
+/// </summary>
+/// <remarks>
+/// Steps 1 to 3 are synchronous and step 4 enters the log's line before it first awaits: a connection's publishes, called one
+/// after another, are appended in that order while many are in flight.
+/// </remarks>
+internal sealed class PublishPath(
+    PublishLimiter limits,
+    TopicAccess access,
+    TopicCatalog topics,
+    EventCatalog events,
+    ITopicLog log,
+    FeedRegistry feeds,
+    IBackplane backplane,
+    RealtimeInstruments instruments,
+    RealtimeTracing tracing,
+    TimeProvider time)
+{
+    private const int MaxIdLength = 128;
+    private const int ContentHashLength = 16;
+
+    /// <param name="caller">Who publishes.</param>
+    /// <param name="name">The topic.</param>
+    /// <param name="request">Untrusted; every member is validated here. Its topic is not looked at.</param>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request)
+    {
+        var started = time.GetTimestamp();
+        var policy = topics.Get(name);
+        using var activity = tracing.StartPublish(caller, name, request.Event);
+        try
+        {
+            // 1.
+            var payload = PayloadOf(request);
+            limits.Admit(caller, payload.Length);
+
+            // 2.
+            RequireForm(request);
+            access.RequirePublish(policy, request.Event!);
+
+            // 3.
+            if (events.Validate(policy.Type, request.Event!, request.Payload) is { } wrong)
+            {
+                throw new RealtimeException(ErrorCode.PayloadInvalid, wrong);
+            }
+
+            // 4.
+            var append = ToAppend(caller, name, request, payload, activity);
+            var outcome = await log.AppendAsync(append, FanOut);
+
+            // 6.
+            instruments.Published(caller.Tenant, policy.Type, outcome.Duplicate, time.GetElapsedTime(started));
+            return new PublishReply { Position = outcome.Position, Timestamp = outcome.Timestamp, Duplicate = outcome.Duplicate };
+        }
+        catch (RealtimeException exception)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, exception.Code);
+            instruments.PublishFailed(caller.Tenant, policy.Type, exception.Code, time.GetElapsedTime(started));
+            throw;
+        }
+    }
+
+    /// <summary>Called by the log, in offset order; only enqueues.</summary>
+    private void FanOut(LoggedEvent logged)
+    {
+        // 5.
+        var encoded = EncodedEvent.Encode(logged);
+        feeds.Post(encoded);
+        backplane.Publish(encoded);
+    }
+
+    private static ReadOnlySpan<byte> PayloadOf(PublishRequest request) => request.Payload.ValueKind is JsonValueKind.Undefined
+        ? throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is missing.")
+        : JsonMarshal.GetRawUtf8Value(request.Payload);
+
+    private static void RequireForm(PublishRequest request)
+    {
+        if (!EventCatalog.IsName(request.Event))
+        {
+            throw new RealtimeException(ErrorCode.EventInvalid);
+        }
+
+        if (request.Id is { } id && (id.Length is 0 or > MaxIdLength || id.AsSpan().ContainsAnyExceptInRange('!', '~')))
+        {
+            throw new RealtimeException(ErrorCode.IdInvalid);
+        }
+
+        if (request.EntityId is { } entity && (entity.Length is 0 or > MaxIdLength || entity.Any(char.IsControl)))
+        {
+            throw new RealtimeException(ErrorCode.RequestInvalid, "An entityId is 1 to 128 characters without control characters.");
+        }
+
+        if (request.Version < 1)
+        {
+            throw new RealtimeException(ErrorCode.RequestInvalid, "A version (v) is 1 or more.");
+        }
+
+        // Bytes that are no text would break every subscriber's connection.
+        if (!Utf8.IsValid(JsonMarshal.GetRawUtf8Value(request.Payload)))
+        {
+            throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is not UTF-8.");
+        }
+    }
+
+    private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, Activity? activity) => new()
+    {
+        Topic = new TopicKey(caller.Tenant, name),
+        Publisher = caller.UserId,
+        Id = request.Id ?? Guid.CreateVersion7(time.GetUtcNow()).ToString(),
+        Event = request.Event!,
+        Version = request.Version,
+        EntityId = request.EntityId,
+        Payload = payload.ToArray(),
+        ContentHash = HashContent(request, payload),
+        Trace = activity?.Context ?? default,
+        TraceParent = activity?.Id,
+    };
+
+    /// <summary>What makes two publishes of the same id the same event.</summary>
+    private static byte[] HashContent(PublishRequest request, ReadOnlySpan<byte> payload)
+    {
+        var (name, entity) = (request.Event!, request.EntityId ?? "");
+        var length = sizeof(int) + Encoding.UTF8.GetByteCount(name) + 1 + Encoding.UTF8.GetByteCount(entity) + 1 + payload.Length;
+        var rented = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            var content = rented.AsSpan(0, length);
+            content.Clear();
+            BinaryPrimitives.WriteInt32LittleEndian(content, request.Version);
+            var at = sizeof(int);
+            at += Encoding.UTF8.GetBytes(name, content[at..]) + 1;
+            at += Encoding.UTF8.GetBytes(entity, content[at..]) + 1;
+            payload.CopyTo(content[at..]);
+            return SHA256.HashData(content)[..ContentHashLength];
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+using System.ComponentModel.DataAnnotations;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>The configuration section <c>Realtime</c>.</summary>
+internal sealed class RealtimeOptions
+{
+    public const string Section = "Realtime";
+
+    /// <summary>Run without Redis. Other nodes then hear of an event only by looking at the log. Default: false.</summary>
+    public bool SingleNode { get; set; }
+
+    /// <summary>The origins whose pages may call the API and the hub, <c>https://host[:port]</c> each. Default: none but its own.</summary>
+    [MaxLength(100)]
+    public string[] AllowedOrigins { get; set; } = [];
+
+    public LimitOptions Limits { get; set; } = new();
+
+    public AuthOptions Auth { get; set; } = new();
+
+    /// <summary>The policies of topic types, by type. <c>room</c> is built in.</summary>
+    public Dictionary<string, TopicTypeOptions> TopicTypes { get; set; } = new(StringComparer.Ordinal);
+}

@@ -1,0 +1,30 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Feeds;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>The server's side of <see cref="SubscribeReply"/>: the same JSON, with events that are already encoded.</summary>
+internal sealed record SubscribeAnswer(
+    string Topic, Position Position, Recovery Recovery, IReadOnlyList<EncodedEvent> Events, bool More = false, DateTimeOffset? ExpiresAt = null);
+
+/// <summary>The server's side of <see cref="HistoryReply"/>.</summary>
+internal sealed record HistoryAnswer(IReadOnlyList<EncodedEvent> Events, Position Position, Recovery Recovery, bool Complete);
+
+/// <summary>What the server writes beside the types of the protocol.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(TimestampConverter)])]
+[JsonSerializable(typeof(SubscribeAnswer))]
+[JsonSerializable(typeof(HistoryAnswer))]
+[JsonSerializable(typeof(List<EncodedEvent>))]
+[JsonSerializable(typeof(TokenRequest))]
+[JsonSerializable(typeof(TokenReply))]
+internal sealed partial class ServerJson : JsonSerializerContext
+{
+    public static void Configure(JsonSerializerOptions options)
+    {
+        RealtimeJson.Configure(options);
+        options.TypeInfoResolverChain.Insert(1, Default);
+    }
+}

@@ -1,0 +1,129 @@
+using Npgsql;
+using NpgsqlTypes;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Server.Pipeline.TopicLogs;
+
+/// <summary>What the database says of one publish.</summary>
+/// <param name="Outcome">Where the event is; meaningless with a conflict.</param>
+/// <param name="Conflict">The id stands for another event.</param>
+internal readonly record struct Placement(AppendOutcome Outcome, bool Conflict);
+
+/// <summary>
+/// The append: two statements and one sync, which is one transaction in one round trip. Prepared once per connection; one
+/// batch at a time.
+/// </summary>
+internal sealed class PostgresAppendCommand : IAsyncDisposable
+{
+    /// <summary>How long an id is remembered; shorter than a partition of the id table must never be.</summary>
+    public static readonly TimeSpan DedupeWindow = TimeSpan.FromHours(24);
+
+    // In a statement of its own: the next one then has a snapshot taken after the locks. In one statement two nodes would
+    // both find an id new.
+    private const string Lock = "select 1 from realtime.topics where topic_id = any($1) order by topic_id for update";
+
+    private const string Place = """
+        with req as (
+          select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[])
+            with ordinality r(topic_id, publisher, id, content, event, version, entity_id, payload, trace_id, n)),
+        seen as (
+          select r.n, r.topic_id, i."offset" as off, i.created_at as at, i.content <> r.content as conflict
+            from req r join realtime.event_ids i on i.topic_id = r.topic_id and i.publisher = r.publisher and i.id = r.id
+             and i.created_at > now() - $10::interval),
+        fresh as (
+          select r.*, row_number() over (partition by r.topic_id order by r.n) as rn
+            from req r where not exists (select from seen s where s.n = r.n)),
+        moved as (
+          update realtime.topics t
+             set last_offset = t.last_offset + c.k, last_at = greatest(t.last_at, date_trunc('milliseconds', clock_timestamp()))
+            from (select topic_id, count(*) as k from fresh group by 1) c where t.topic_id = c.topic_id
+          returning t.topic_id, t.epoch, t.last_offset - c.k as base, t.last_at as at),
+        placed as (select f.*, m.base + f.rn as off, m.at, m.epoch from fresh f join moved m using (topic_id)),
+        stored as (
+          insert into realtime.events (topic_id, "offset", id, event, version, entity_id, payload, user_id, trace_id, created_at)
+          select topic_id, off, id, event, version, entity_id, payload, nullif(publisher, ''), trace_id, at from placed),
+        noted as (
+          insert into realtime.event_ids (topic_id, publisher, id, "offset", content, created_at)
+          select topic_id, publisher, id, off, content, at from placed)
+        select n, off, at, epoch || (select realtime.incarnation()), false, false from placed
+        union all
+        select s.n, s.off, s.at, t.epoch || (select realtime.incarnation()), true, s.conflict
+          from seen s join realtime.topics t using (topic_id)
+        """;
+
+    private readonly NpgsqlBatch _batch;
+    private readonly NpgsqlParameter<long[]> _locks = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint };
+    private readonly NpgsqlParameter<long[]> _topics = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint };
+    private readonly NpgsqlParameter<string[]> _publishers = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+    private readonly NpgsqlParameter<string[]> _ids = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+    private readonly NpgsqlParameter<byte[][]> _contents = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea };
+    private readonly NpgsqlParameter<string[]> _events = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+    private readonly NpgsqlParameter<int[]> _versions = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
+    private readonly NpgsqlParameter<string?[]> _entities = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+    private readonly NpgsqlParameter<byte[][]> _payloads = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+    private readonly NpgsqlParameter<string?[]> _traces = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+
+    public PostgresAppendCommand(NpgsqlConnection connection, int timeoutSeconds)
+    {
+        var window = new NpgsqlParameter<TimeSpan> { NpgsqlDbType = NpgsqlDbType.Interval, TypedValue = DedupeWindow };
+        _batch = new NpgsqlBatch(connection)
+        {
+            Timeout = timeoutSeconds,
+            BatchCommands =
+            {
+                new NpgsqlBatchCommand(Lock) { Parameters = { _locks } },
+                new NpgsqlBatchCommand(Place)
+                {
+                    Parameters = { _topics, _publishers, _ids, _contents, _events, _versions, _entities, _payloads, _traces, window },
+                },
+            },
+        };
+        SetParameters([], []);
+    }
+
+    public Task PrepareAsync(CancellationToken cancellationToken) => _batch.PrepareAsync(cancellationToken);
+
+    /// <returns>One placement per publish; null where the topic's row is gone.</returns>
+    public async Task<Placement?[]> ExecuteAsync(IReadOnlyList<PendingAppend> appends, long[] topicIds, CancellationToken cancellationToken)
+    {
+        SetParameters(appends, topicIds);
+        var placements = new Placement?[appends.Count];
+        await using var reader = await _batch.ExecuteReaderAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var position = new Position(reader.GetString(3), reader.GetInt64(1));
+            var outcome = new AppendOutcome(position, reader.GetFieldValue<DateTimeOffset>(2), reader.GetBoolean(4));
+            placements[reader.GetInt64(0) - 1] = new Placement(outcome, reader.GetBoolean(5));
+        }
+
+        return placements;
+    }
+
+    public ValueTask DisposeAsync() => _batch.DisposeAsync();
+
+    private void SetParameters(IReadOnlyList<PendingAppend> appends, long[] topicIds)
+    {
+        _locks.TypedValue = [.. topicIds.Distinct()];
+        _topics.TypedValue = topicIds;
+        _publishers.TypedValue = Column(appends, append => append.Publisher);
+        _ids.TypedValue = Column(appends, append => append.Id);
+        _contents.TypedValue = Column(appends, append => append.ContentHash);
+        _events.TypedValue = Column(appends, append => append.Event);
+        _versions.TypedValue = Column(appends, append => append.Version);
+        _entities.TypedValue = Column(appends, append => append.EntityId);
+        _payloads.TypedValue = Column(appends, append => append.Payload);
+        _traces.TypedValue = Column(appends, append => append.TraceParent);
+    }
+
+    private static T[] Column<T>(IReadOnlyList<PendingAppend> appends, Func<Append, T> value)
+    {
+        var column = new T[appends.Count];
+        for (var i = 0; i < column.Length; i++)
+        {
+            column[i] = value(appends[i].Append);
+        }
+
+        return column;
+    }
+}

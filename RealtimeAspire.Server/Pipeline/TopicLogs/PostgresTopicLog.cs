@@ -1,0 +1,125 @@
+using System.Data.Common;
+using Npgsql;
+using NpgsqlTypes;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline.TopicLogs;
+
+/// <summary>The durable log: appends go through the node's one appender, reads through the pool.</summary>
+internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppender appender) : ITopicLog
+{
+    private const int CommandTimeoutSeconds = 2;
+
+    private const string Tips = """
+        select t.tenant, t.topic, t.epoch || (select realtime.incarnation()), t.last_offset
+          from unnest($1::text[], $2::text[]) a(tenant, topic) join realtime.topics t using (tenant, topic)
+        """;
+
+    private static readonly string ReadAfter = Read("e.\"offset\" > $3", "asc");
+    private static readonly string ReadBefore = Read("e.\"offset\" < $3", "desc");
+    private static readonly string ReadNewest = Read("e.\"offset\" > t.last_offset - $3", "desc");
+    private static readonly string ReadSince = Read("e.created_at >= $3", "asc");
+
+    public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed) => appender.AppendAsync(append, committed);
+
+    public async Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken)
+    {
+        var (sql, bound) = range switch
+        {
+            LogRange.After after => (ReadAfter, new NpgsqlParameter { Value = after.Offset }),
+            LogRange.Before before => (ReadBefore, new NpgsqlParameter { Value = before.Offset }),
+            LogRange.Newest newest => (ReadNewest, new NpgsqlParameter { Value = (long)newest.Count }),
+            LogRange.Since since => (ReadSince, new NpgsqlParameter { Value = since.Time.ToUniversalTime() }),
+            _ => throw new ArgumentOutOfRangeException(nameof(range)),
+        };
+        try
+        {
+            await using var command = dataSource.CreateCommand(sql);
+            command.CommandTimeout = CommandTimeoutSeconds;
+            command.Parameters.Add(new NpgsqlParameter { Value = topic.Tenant });
+            command.Parameters.Add(new NpgsqlParameter { Value = topic.Name.Value });
+            command.Parameters.Add(bound);
+            command.Parameters.Add(new NpgsqlParameter { Value = (long)limit });
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            return await ReadPageAsync(topic, reader, cancellationToken);
+        }
+        catch (DbException exception)
+        {
+            throw Unavailable(exception);
+        }
+    }
+
+    public async Task<IReadOnlyDictionary<TopicKey, Position>> ReadTipsAsync(IReadOnlyCollection<TopicKey> topics, CancellationToken cancellationToken)
+    {
+        var tips = topics.ToDictionary(topic => topic, _ => Position.Origin);
+        var byName = topics.ToDictionary(topic => (topic.Tenant, topic.Name.Value));
+        try
+        {
+            await using var command = dataSource.CreateCommand(Tips);
+            command.CommandTimeout = CommandTimeoutSeconds;
+            command.Parameters.Add(new NpgsqlParameter { Value = topics.Select(topic => topic.Tenant).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+            command.Parameters.Add(new NpgsqlParameter { Value = topics.Select(topic => topic.Name.Value).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                tips[byName[(reader.GetString(0), reader.GetString(1))]] = TipOf(reader.GetString(2), reader.GetInt64(3));
+            }
+        }
+        catch (DbException exception)
+        {
+            throw Unavailable(exception);
+        }
+
+        return tips;
+    }
+
+    private static async Task<LogPage> ReadPageAsync(TopicKey topic, NpgsqlDataReader reader, CancellationToken cancellationToken)
+    {
+        var page = LogPage.Empty;
+        List<LoggedEvent> events = [];
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var epoch = reader.GetString(0);
+            page = new LogPage(TipOf(epoch, reader.GetInt64(1)), reader.GetInt64(2), events);
+            if (!await reader.IsDBNullAsync(3, cancellationToken))
+            {
+                events.Add(ReadEvent(topic, epoch, reader));
+            }
+        }
+
+        return page;
+    }
+
+    private static LoggedEvent ReadEvent(TopicKey topic, string epoch, NpgsqlDataReader reader) => new()
+    {
+        Topic = topic,
+        Position = new Position(epoch, reader.GetInt64(3)),
+        Id = reader.GetString(4),
+        Event = reader.GetString(5),
+        Version = reader.GetInt32(6),
+        EntityId = reader.IsDBNull(7) ? null : reader.GetString(7),
+        Payload = reader.GetFieldValue<byte[]>(8),
+        UserId = reader.IsDBNull(9) ? null : reader.GetString(9),
+        TraceParent = reader.IsDBNull(10) ? null : reader.GetString(10),
+        Timestamp = reader.GetFieldValue<DateTimeOffset>(11),
+    };
+
+    // A row is made before its first event; until then the topic is one without events.
+    private static Position TipOf(string epoch, long offset) => offset == 0 ? Position.Origin : new Position(epoch, offset);
+
+    // One statement, hence one snapshot: tip, floor and events belong together.
+    private static string Read(string condition, string direction) => $"""
+        select t.epoch || (select realtime.incarnation()), t.last_offset, t.floor, e."offset", e.id, e.event, e.version, e.entity_id, e.payload, e.user_id, e.trace_id, e.created_at
+          from realtime.topics t
+          left join lateral (
+            select * from realtime.events e
+             where e.topic_id = t.topic_id and e."offset" >= t.floor and e."offset" <= t.last_offset and {condition}
+             order by e."offset" {direction} limit $4) e on true
+         where t.tenant = $1 and t.topic = $2
+         order by e."offset"
+        """;
+
+    private static RealtimeException Unavailable(DbException exception) =>
+        new(ErrorCode.LogUnavailable, ErrorCode.LogUnavailable.Sentence, exception);
+}

@@ -1,0 +1,166 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Cors.Infrastructure;
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
+using RealtimeAspire.Server.Storage;
+using StackExchange.Redis;
+
+namespace RealtimeAspire.Server;
+
+/// <summary>
+/// The server in an ASP.NET Core app: <c>builder.AddRealtime()</c> and <c>app.MapRealtime()</c>. It needs an
+/// <c>NpgsqlDataSource</c> and, unless <c>Realtime:SingleNode</c> is set, an <c>IConnectionMultiplexer</c> among the services.
+/// </summary>
+public static class RealtimeServer
+{
+    internal const string HubPath = "/realtime";
+
+    private const int ParallelInvocations = 32;
+    private const int EnvelopeBytes = 16 * 1024;
+    private const int RequestBytes = 4 * 1024 * 1024;
+
+    /// <summary>Registers the server. Features hang on what it returns.</summary>
+    /// <param name="builder">The application's builder.</param>
+    public static RealtimeBuilder AddRealtime(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var services = builder.Services;
+        services.AddOptions<RealtimeOptions>().BindConfiguration(RealtimeOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<RealtimeOptions>, RealtimeOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
+        AddObservability(builder);
+        AddStorage(services);
+        AddPipeline(services);
+        AddHub(services);
+        AddHttp(services);
+        return new RealtimeBuilder(builder);
+    }
+
+    /// <summary>Maps the hub and the HTTP API, with the middleware that they need before them.</summary>
+    /// <param name="app">The application.</param>
+    public static WebApplication MapRealtime(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        RequireBackplane(app.Services);
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.UseWebSockets();
+        app.UseMiddleware<OriginCheck>();
+        app.UseCors();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapHub<RealtimeHub>(HubPath, options => options.Transports = HttpTransportType.WebSockets).RequireAuthorization();
+        app.MapTokenApi();
+        app.MapEventApi();
+        return app;
+    }
+
+    private static void AddObservability(IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<RealtimeInstruments>();
+        builder.Services.AddSingleton<RealtimeTracing>();
+        // Logs each request with its query, and the hub's query holds the token.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+    }
+
+    private static void AddStorage(IServiceCollection services)
+    {
+        services.AddSingleton(Migration.LoadAll());
+        services.AddSingleton<Migrator>();
+        services.AddHosted<StorageKeeper>();
+        services.AddHealthChecks().AddCheck<StorageKeeper>("storage");
+    }
+
+    private static void AddPipeline(IServiceCollection services)
+    {
+        services.AddSingleton<PublishLimiter>();
+        services.AddSingleton<TopicAccess>();
+        services.AddSingleton<TopicCatalog>();
+        services.AddSingleton<EventCatalog>();
+        services.AddHosted<PostgresAppender>();
+        services.AddSingleton<ITopicLog, PostgresTopicLog>();
+        services.AddSingleton<FeedContext>();
+        services.AddHosted<FeedRegistry>();
+        services.AddHosted<RedisBackplane>();
+        services.AddSingleton<IBackplane>(provider => IsSingleNode(provider) ? new InProcessBackplane() : provider.GetRequiredService<RedisBackplane>());
+        services.AddSingleton<PublishPath>();
+        services.AddSingleton<SubscribePath>();
+        services.AddSingleton<HistoryPath>();
+    }
+
+    private static void AddHub(IServiceCollection services)
+    {
+        services.AddSignalR(options => options.AddFilter<HubErrors>()).AddJsonProtocol(options => ServerJson.Configure(options.PayloadSerializerOptions));
+        services.AddSingleton<HubErrors>();
+        services.AddSingleton<HubLifetimeManager<RealtimeHub>, HubLifetime>();
+        services.AddOptions<HubOptions>().Configure<IOptions<RealtimeOptions>>((hub, realtime) =>
+        {
+            hub.MaximumParallelInvocationsPerClient = ParallelInvocations;
+            hub.MaximumReceiveMessageSize = (realtime.Value.Limits.PayloadBytes * 2L) + EnvelopeBytes;
+            hub.KeepAliveInterval = TimeSpan.FromSeconds(15);
+            hub.ClientTimeoutInterval = TimeSpan.FromSeconds(30);
+        });
+    }
+
+    private static void AddHttp(IServiceCollection services)
+    {
+        services.AddBearerTokens();
+        services.AddProblemDetails(options => options.CustomizeProblemDetails = Problems.Complete);
+        services.ConfigureHttpJsonOptions(options => ServerJson.Configure(options.SerializerOptions));
+        services.Configure<KestrelServerOptions>(options => options.Limits.MaxRequestBodySize = RequestBytes);
+        services.AddCors();
+        services.AddOptions<CorsOptions>().Configure<IOptions<RealtimeOptions>>((cors, realtime) => cors.AddDefaultPolicy(policy => policy
+            .WithOrigins(realtime.Value.AllowedOrigins)
+            .AllowAnyHeader()
+            .AllowAnyMethod()
+            .AllowCredentials()));
+    }
+
+    private static void AddHosted<T>(this IServiceCollection services)
+        where T : class, IHostedService
+    {
+        services.AddSingleton<T>();
+        services.AddHostedService(provider => provider.GetRequiredService<T>());
+    }
+
+    private static bool IsSingleNode(IServiceProvider provider) => provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.SingleNode;
+
+    private static void RequireBackplane(IServiceProvider provider)
+    {
+        if (!IsSingleNode(provider) && !provider.GetRequiredService<IServiceProviderIsService>().IsService(typeof(IConnectionMultiplexer)))
+        {
+            throw new OptionsValidationException(RealtimeOptions.Section, typeof(RealtimeOptions),
+                [$"{RealtimeOptions.Section}:SingleNode: without Redis a node serves only when this is true."]);
+        }
+    }
+}
+
+/// <summary>Where features register themselves.</summary>
+/// <param name="builder">The application's builder.</param>
+public sealed class RealtimeBuilder(IHostApplicationBuilder builder)
+{
+    internal IServiceCollection Services => builder.Services;
+
+    internal RealtimeBuilder OpenEvent(EventRule rule)
+    {
+        Services.AddSingleton(rule);
+        return this;
+    }
+}

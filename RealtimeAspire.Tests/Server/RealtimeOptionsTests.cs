@@ -1,0 +1,46 @@
+using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Topics;
+using Xunit;
+
+namespace RealtimeAspire.Tests.Server;
+
+public sealed class RealtimeOptionsTests
+{
+    private const string Key = "0123456789abcdef0123456789abcdef";
+
+    [Fact]
+    public void A_signing_key_is_all_that_is_required() =>
+        Assert.True(Validate(new RealtimeOptions { Auth = { SigningKey = Key } }).Succeeded);
+
+    [Fact]
+    public void A_missing_or_short_signing_key_is_named()
+    {
+        Assert.Equal(["Realtime:Auth:SigningKey: a key of 32 bytes or more is required, none is configured."], Validate(new RealtimeOptions()).Failures);
+        Assert.Contains("this one has 5", Validate(new RealtimeOptions { Auth = { SigningKey = "short" } }).FailureMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_error_is_reported_with_its_key()
+    {
+        var options = new RealtimeOptions
+        {
+            Auth = { SigningKey = Key, TokenSeconds = 1 },
+            Limits = new LimitOptions { PayloadBytes = 0, PublishesPerSecond = 10, PublishBurst = 5, QueueBytes = 1 },
+            AllowedOrigins = ["https://ok.example", "https://ok.example/path", "nothing", "ftp://a"],
+            TopicTypes = { ["Bad"] = new TopicTypeOptions(), ["board"] = new TopicTypeOptions { ClientEvents = ["ok", "*", "app:*", "no way"] } },
+        };
+
+        var keys = Validate(options).Failures!.Select(failure => failure[..failure.IndexOf(": ", StringComparison.Ordinal)]);
+
+        Assert.Equal(
+            [
+                "Realtime:AllowedOrigins:1", "Realtime:AllowedOrigins:2", "Realtime:AllowedOrigins:3", "Realtime:Auth:TokenSeconds",
+                "Realtime:Limits:PayloadBytes", "Realtime:Limits:PublishBurst", "Realtime:Limits:QueueBytes", "Realtime:TopicTypes:Bad",
+                "Realtime:TopicTypes:board:ClientEvents",
+            ],
+            keys.Order(StringComparer.Ordinal));
+    }
+
+    private static Microsoft.Extensions.Options.ValidateOptionsResult Validate(RealtimeOptions options) => new RealtimeOptionsValidator().Validate(null, options);
+}

@@ -1,0 +1,163 @@
+using System.Collections.Concurrent;
+using System.Text;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
+using Xunit;
+
+namespace RealtimeAspire.Tests.Specifications;
+
+/// <summary>What every topic log promises. Derive, make a log, and the tests run on it.</summary>
+public abstract class TopicLogSpecification
+{
+    private readonly TopicKey _topic = new("default", TopicName.Parse($"room:{Guid.NewGuid():N}"));
+    private readonly ConcurrentQueue<LoggedEvent> _committed = new();
+
+    private protected abstract ITopicLog Log { get; }
+
+    [Fact]
+    public async Task Offsets_are_1_2_3_in_one_epoch_and_times_never_fall()
+    {
+        var outcomes = new List<AppendOutcome>();
+        for (var i = 0; i < 5; i++)
+        {
+            outcomes.Add(await AppendAsync($"e{i}"));
+        }
+
+        Assert.Equal([1, 2, 3, 4, 5], outcomes.Select(outcome => outcome.Position.Offset));
+        Assert.Single(outcomes.Select(outcome => outcome.Position.Epoch).Distinct());
+        Assert.NotEqual("", outcomes[0].Position.Epoch);
+        Assert.Equal(outcomes.OrderBy(outcome => outcome.Timestamp), outcomes);
+        Assert.All(outcomes, outcome => Assert.Equal(0, outcome.Timestamp.Ticks % TimeSpan.TicksPerMillisecond));
+    }
+
+    [Fact]
+    public async Task What_is_called_in_order_is_appended_in_order_while_many_are_in_flight()
+    {
+        var appends = Enumerable.Range(0, 2_000).Select(i => AppendAsync($"e{i}")).ToList();
+        var outcomes = await Task.WhenAll(appends);
+
+        Assert.Equal(Enumerable.Range(1, 2_000).Select(i => (long)i), outcomes.Select(outcome => outcome.Position.Offset));
+        Assert.Equal(Enumerable.Range(1, 2_000).Select(i => (long)i), _committed.Select(committed => committed.Position.Offset));
+    }
+
+    [Fact]
+    public async Task A_retry_has_the_first_outcome_and_appends_nothing()
+    {
+        var first = await AppendAsync("a");
+        await AppendAsync("b");
+        var again = await AppendAsync("a");
+
+        Assert.Equal(first with { Duplicate = true }, again);
+        Assert.Equal(2, _committed.Count);
+        Assert.Equal(2, (await ReadAsync(new LogRange.After(0))).Tip.Offset);
+    }
+
+    [Fact]
+    public async Task Retries_in_flight_together_are_one_event()
+    {
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => AppendAsync("same")));
+
+        Assert.Single(outcomes, outcome => !outcome.Duplicate);
+        Assert.Single(outcomes.Select(outcome => outcome.Position).Distinct());
+    }
+
+    [Fact]
+    public async Task The_same_id_with_another_content_is_a_conflict()
+    {
+        await AppendAsync("a", "one");
+
+        var together = await Assert.ThrowsAsync<RealtimeException>(() => AppendAsync("a", "two"));
+        var appends = new[] { AppendAsync("b", "one"), AppendAsync("b", "two"), AppendAsync("c", "three") };
+
+        Assert.Equal("id_conflict", together.Code);
+        Assert.Equal("id_conflict", (await Assert.ThrowsAsync<RealtimeException>(() => appends[1])).Code);
+        Assert.Equal((2, 3), ((await appends[0]).Position.Offset, (await appends[2]).Position.Offset));
+    }
+
+    [Fact]
+    public async Task The_same_id_of_another_publisher_or_on_another_topic_is_another_event()
+    {
+        var other = new TopicKey("default", TopicName.Parse($"room:{Guid.NewGuid():N}"));
+        await AppendAsync("a", publisher: "ada");
+
+        Assert.False((await AppendAsync("a", publisher: "bob")).Duplicate);
+        Assert.False((await AppendAsync("a", publisher: "ada", topic: other)).Duplicate);
+    }
+
+    [Fact]
+    public async Task An_event_is_read_as_it_was_appended()
+    {
+        var outcome = await Log.AppendAsync(
+            Append("id-1", "{\"text\":\"h\\u0000 \\\"ü\\\" 🙂\"}") with { EntityId = "m1", Version = 3, TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" },
+            _committed.Enqueue);
+
+        var read = Assert.Single((await ReadAsync(new LogRange.After(0))).Events);
+        Assert.Equal(outcome.Position, read.Position);
+        Assert.Equal(outcome.Timestamp, read.Timestamp);
+        Assert.Equal(("id-1", "app:x", 3, "m1", "ada"), (read.Id, read.Event, read.Version, read.EntityId, read.UserId));
+        Assert.Equal("{\"text\":\"h\\u0000 \\\"ü\\\" 🙂\"}", Encoding.UTF8.GetString(read.Payload));
+        Assert.Equal("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", read.TraceParent);
+        Assert.Equivalent(read, Assert.Single(_committed));
+    }
+
+    [Fact]
+    public async Task A_page_is_what_was_asked_for_ascending_with_the_tip()
+    {
+        var outcomes = new List<AppendOutcome>();
+        for (var i = 1; i <= 10; i++)
+        {
+            outcomes.Add(await AppendAsync($"e{i}"));
+        }
+
+        await OffsetsAreAsync([4, 5, 6], new LogRange.After(3), 3);
+        await OffsetsAreAsync([5, 6, 7], new LogRange.Before(8), 3);
+        await OffsetsAreAsync([8, 9, 10], new LogRange.Newest(3), 100);
+        await OffsetsAreAsync([], new LogRange.Newest(0), 100);
+        await OffsetsAreAsync([], new LogRange.After(10), 100);
+        await OffsetsAreAsync([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], new LogRange.Since(outcomes[0].Timestamp), 100);
+        await OffsetsAreAsync([], new LogRange.Since(outcomes[^1].Timestamp.AddMilliseconds(1)), 100);
+        Assert.Equal(outcomes[^1].Position, (await ReadAsync(new LogRange.After(10))).Tip);
+    }
+
+    [Fact]
+    public async Task A_topic_without_events_is_at_the_origin_and_reading_it_makes_nothing()
+    {
+        var page = await ReadAsync(new LogRange.After(0));
+
+        Assert.Equal(Position.Origin, page.Tip);
+        Assert.Empty(page.Events);
+        Assert.Equal(Position.Origin, (await Log.ReadTipsAsync([_topic], TestContext.Current.CancellationToken))[_topic]);
+    }
+
+    [Fact]
+    public async Task The_tips_of_many_topics_are_read_at_once()
+    {
+        var outcome = await AppendAsync("a");
+        var empty = new TopicKey("default", TopicName.Parse($"room:{Guid.NewGuid():N}"));
+
+        var tips = await Log.ReadTipsAsync([_topic, empty], TestContext.Current.CancellationToken);
+
+        Assert.Equal(outcome.Position, tips[_topic]);
+        Assert.Equal(Position.Origin, tips[empty]);
+    }
+
+    private Task<AppendOutcome> AppendAsync(string id, string text = "hi", string publisher = "ada", TopicKey? topic = null) =>
+        Log.AppendAsync(Append(id, $"\"{text}\"") with { Publisher = publisher, Topic = topic ?? _topic }, _committed.Enqueue);
+
+    private Append Append(string id, string payload) => new()
+    {
+        Topic = _topic,
+        Publisher = "ada",
+        Id = id,
+        Event = "app:x",
+        Version = 1,
+        Payload = Encoding.UTF8.GetBytes(payload),
+        ContentHash = Encoding.UTF8.GetBytes(payload),
+    };
+
+    private Task<LogPage> ReadAsync(LogRange range, int limit = 100) => Log.ReadAsync(_topic, range, limit, TestContext.Current.CancellationToken);
+
+    private async Task OffsetsAreAsync(long[] expected, LogRange range, int limit) =>
+        Assert.Equal(expected, (await ReadAsync(range, limit)).Events.Select(logged => logged.Position.Offset));
+}

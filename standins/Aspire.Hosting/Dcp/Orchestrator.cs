@@ -1,0 +1,266 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Dashboard;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Aspire.Hosting.Dcp;
+
+/// <summary>
+/// Runs the model on Aspire's orchestrator: gives out addresses, starts every resource, carries what the
+/// orchestrator tells about their processes into the notifications, and stops all of it in the order of dependence.
+/// </summary>
+internal sealed class Orchestrator(
+    DcpHost dcp, DashboardProcess dashboard, ResourceStarter starter, DistributedApplicationModel model,
+    ResourceNotificationService notifications, ResourceLoggerService loggers, IConfiguration configuration,
+    TimeProvider time, ILogger<Orchestrator> logger) : IHostedService, IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, (IResource Resource, DcpInstance Instance)> _instances = new(StringComparer.Ordinal);
+    private readonly ConcurrentBag<Task> _work = [];
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Stands for the port that the orchestrator gives a process when it starts it.</summary>
+    public static string PortTemplate(IResource resource, EndpointAnnotation endpoint) => $"{{{{- portForServing \"{ServiceName(resource, endpoint)}\" -}}}}";
+
+    public static string ServiceName(IResource resource, EndpointAnnotation endpoint) => $"{resource.Name}-{endpoint.Name}";
+
+    /// <summary>Projects stand behind the orchestrator's proxy, which spreads connections over replicas; stores are reached directly.</summary>
+    public static Func<EndpointAnnotation, bool> HasService(IResource resource) => endpoint => resource is ProjectResource && endpoint.IsProxied;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var resource in model.Resources)
+            Introduce(resource);
+        await dcp.StartAsync(cancellationToken);
+        foreach (var resource in model.Resources)
+        {
+            foreach (var endpoint in resource.Annotations.OfType<EndpointAnnotation>())
+                await AllocateAsync(resource, endpoint, cancellationToken);
+            await PublishIntroductionAsync(resource);
+        }
+
+        _work.Add(WatchAsync());
+        await dashboard.StartAsync(cancellationToken);
+        foreach (var (resource, instance) in _instances.Values)
+            _work.Add(starter.StartAsync(resource, instance, _stopping.Token));
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        // Projects first, then the stores that they use: a store whose clients are gone ends at once and cleanly.
+        await StopAllAsync(r => r is ProjectResource, cancellationToken);
+        await StopAllAsync(r => r is not ProjectResource, cancellationToken);
+        await _stopping.CancelAsync();
+        await dcp.StopAsync(cancellationToken);
+        await Task.WhenAll(_work).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        _stopping.Dispose();
+    }
+
+    /// <summary>Names the resource's processes and gives it the commands that every process has.</summary>
+    private void Introduce(IResource resource)
+    {
+        if (resource is not (ProjectResource or ContainerResource))
+            return;
+        var instances = Enumerable.Range(0, resource.Annotations.OfType<ReplicaAnnotation>().LastOrDefault()?.Replicas ?? 1).Select(index =>
+        {
+            var suffix = RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyz", 8);
+            return new DcpInstance($"{resource.Name}-{suffix}", suffix, index);
+        });
+        var annotation = new DcpInstancesAnnotation([.. instances]);
+        resource.Annotations.Add(annotation);
+        foreach (var instance in annotation.Instances)
+            _instances[instance.Name] = (resource, instance);
+
+        resource.Annotations.Add(Command(KnownResourceCommands.StartCommand, "Start", "Play", StartAsync, runs: false));
+        resource.Annotations.Add(Command(KnownResourceCommands.StopCommand, "Stop", "Stop", StopAsync, runs: true));
+        resource.Annotations.Add(Command(KnownResourceCommands.RestartCommand, "Restart", "ArrowCounterclockwise", RestartAsync, runs: true));
+    }
+
+    private async Task PublishIntroductionAsync(IResource resource)
+    {
+        var created = time.GetUtcNow().UtcDateTime;
+        await notifications.PublishUpdateAsync(resource, s => s with
+        {
+            ResourceType = resource switch { ProjectResource => "Project", ContainerResource => "Executable", ParameterResource => "Parameter", _ => resource.GetType().Name },
+            CreationTimeStamp = created,
+            State = resource is ParameterResource ? KnownResourceStates.Running : KnownResourceStates.NotStarted,
+            Urls = [.. resource.Annotations.OfType<EndpointAnnotation>().Select(e => new UrlSnapshot(e.Name, e.AllocatedEndpoint!.UriString, IsInternal: false))],
+            Relationships =
+            [
+                .. resource is IResourceWithParent child ? [new RelationshipSnapshot(child.Parent.Name, "Parent")] : Array.Empty<RelationshipSnapshot>(),
+                .. resource.Annotations.OfType<ResourceRelationshipAnnotation>().Select(r => new RelationshipSnapshot(r.Resource.Name, r.Type)),
+            ],
+        });
+        if (resource is ParameterResource parameter)
+        {
+            var value = await parameter.GetValueAsync(_stopping.Token);
+            await notifications.PublishUpdateAsync(resource, s => s with { Properties = [new("Value", value) { IsSensitive = parameter.Secret }] });
+        }
+    }
+
+    private async Task AllocateAsync(IResource resource, EndpointAnnotation endpoint, CancellationToken cancellationToken)
+    {
+        var port = configuration.GetValue<bool>("DcpPublisher:RandomizePorts") ? 0 : endpoint.Port ?? 0;
+        if (!HasService(resource)(endpoint))
+        {
+            endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", port == 0 ? FreePort() : port);
+            return;
+        }
+
+        var name = ServiceName(resource, endpoint);
+        await dcp.Client.CreateAsync("services", new DcpObject<ServiceSpec, ServiceStatus>("Service", new(name), new("TCP", port == 0 ? null : port)), cancellationToken);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        while (true)
+        {
+            var service = await dcp.Client.GetAsync<ServiceSpec, ServiceStatus>("services", name, limit.Token);
+            if (service?.Status is { EffectivePort: > 0 } status)
+            {
+                endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", status.EffectivePort.Value);
+                return;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), time, limit.Token);
+        }
+    }
+
+    internal static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private async Task WatchAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (var change in dcp.Client.WatchAsync<ExecutableSpec, ExecutableStatus>("executables", _stopping.Token))
+                {
+                    if (change.Type != "DELETED" && change.Object.Status is { State.Length: > 0 } status && _instances.TryGetValue(change.Object.Metadata.Name, out var known))
+                        await CarryOverAsync(known.Resource, known.Instance, status);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception error) when (error is HttpRequestException or IOException)
+            {
+                // The orchestrator ends with this process; before that, a watch that broke is begun anew.
+                logger.LogDebug(error, "The watch of the orchestrator broke.");
+                await Task.Delay(TimeSpan.FromMilliseconds(200), time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task CarryOverAsync(IResource resource, DcpInstance instance, ExecutableStatus status)
+    {
+        var started = false;
+        await notifications.PublishUpdateAsync(resource, instance.Name, s =>
+        {
+            started = status.Pid is > 0 && s.Properties.All(p => p.Name != "executable.pid" || !Equals(p.Value, status.Pid));
+            return s with
+            {
+                State = State(status),
+                ExitCode = status.FinishTimestamp is null ? null : status.ExitCode,
+                StartTimeStamp = status.StartupTimestamp?.ToUniversalTime(),
+                StopTimeStamp = status.FinishTimestamp?.ToUniversalTime(),
+                Properties = status.Pid is > 0 ? [.. s.Properties.Where(p => p.Name != "executable.pid"), new("executable.pid", status.Pid)] : s.Properties,
+                EnvironmentVariables = status.EffectiveEnv is null ? s.EnvironmentVariables : [.. status.EffectiveEnv.Select(e => new EnvironmentVariableSnapshot(e.Name, e.Value, IsFromSpec: IsOurs(e.Name)))],
+            };
+        });
+        foreach (var child in model.Resources.OfType<IResourceWithParent>().Where(c => ReferenceEquals(c.Parent, resource)))
+            await notifications.PublishUpdateAsync(child, s => s with { State = State(status), StartTimeStamp = status.StartupTimestamp?.ToUniversalTime() });
+        if (started)
+        {
+            _work.Add(CopyLogAsync(instance.Name, "stdout"));
+            _work.Add(CopyLogAsync(instance.Name, "stderr"));
+        }
+
+        static bool IsOurs(string name) => name.Contains("__", StringComparison.Ordinal) || name.StartsWith("OTEL_", StringComparison.Ordinal) || name.StartsWith("ASPNETCORE_", StringComparison.Ordinal);
+    }
+
+    private static ResourceStateSnapshot State(ExecutableStatus status) => status.State switch
+    {
+        "Running" => new(KnownResourceStates.Running, KnownResourceStateStyles.Success),
+        "Stopping" => new(KnownResourceStates.Stopping, KnownResourceStateStyles.Info),
+        "FailedToStart" => new(KnownResourceStates.FailedToStart, KnownResourceStateStyles.Error),
+        "Finished" or "Terminated" when status.ExitCode is 0 => new(KnownResourceStates.Finished, KnownResourceStateStyles.Info),
+        "Finished" or "Terminated" => new(KnownResourceStates.Exited, KnownResourceStateStyles.Error),
+        _ => new(KnownResourceStates.Starting, KnownResourceStateStyles.Info),
+    };
+
+    private async Task CopyLogAsync(string instance, string source)
+    {
+        try
+        {
+            await foreach (var line in dcp.Client.LogAsync(instance, source, _stopping.Token))
+            {
+                var space = line.IndexOf(' ', StringComparison.Ordinal);
+                if (space > 0 && DateTime.TryParse(line.AsSpan(0, space), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal, out var timestamp))
+                    loggers.AddLog(instance, line[(space + 1)..], source == "stderr", timestamp);
+            }
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
+        {
+            logger.LogDebug(error, "The log of {Instance} has ended.", instance);
+        }
+    }
+
+    private static ResourceCommandAnnotation Command(string name, string text, string icon, Func<string, CancellationToken, Task> run, bool runs) => new(
+        name, text,
+        context => context.ResourceSnapshot.State?.Text is { } state && (state == KnownResourceStates.Running) == runs && state != KnownResourceStates.Starting && state != KnownResourceStates.Stopping && state != KnownResourceStates.Waiting
+            ? ResourceCommandState.Enabled : ResourceCommandState.Disabled,
+        async context =>
+        {
+            await run(context.ResourceName, context.CancellationToken);
+            return CommandResults.Success();
+        },
+        displayDescription: null, parameter: null, confirmationMessage: null, icon, IconVariant.Filled, isHighlighted: name != KnownResourceCommands.RestartCommand);
+
+    private async Task StartAsync(string instance, CancellationToken cancellationToken)
+    {
+        var (resource, known) = _instances[instance];
+        await dcp.Client.DeleteAsync("executables", instance, cancellationToken);
+        while (await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is not null)
+            await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken);
+        await starter.StartAsync(resource, known, cancellationToken);
+    }
+
+    private async Task StopAsync(string instance, CancellationToken cancellationToken)
+    {
+        if (!await AskToStopAsync(instance, cancellationToken))
+            return;
+        await notifications.WaitForResourceAsync(_instances[instance].Resource.Name, e => e.ResourceId == instance && KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text), cancellationToken);
+    }
+
+    private async Task RestartAsync(string instance, CancellationToken cancellationToken)
+    {
+        await StopAsync(instance, cancellationToken);
+        await StartAsync(instance, cancellationToken);
+    }
+
+    private Task StopAllAsync(Func<IResource, bool> which, CancellationToken cancellationToken) =>
+        Task.WhenAll(_instances.Where(i => which(i.Value.Resource)).Select(i => StopAsync(i.Key, cancellationToken)));
+
+    private async Task<bool> AskToStopAsync(string instance, CancellationToken cancellationToken)
+    {
+        if (await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is not { Status.State: "Running" or "Starting" })
+            return false;
+        await dcp.Client.StopExecutableAsync(instance, cancellationToken);
+        return true;
+    }
+}
