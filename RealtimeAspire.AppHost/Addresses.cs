@@ -10,16 +10,16 @@ namespace RealtimeAspire.AppHost;
 internal sealed record Addresses(int? Web, int? Api, int Dashboard)
 {
     /// <summary>
-    /// Reads <c>Ports:Web</c>, <c>Ports:Api</c> and <c>Ports:Dashboard</c> (0 to 65535, 0 means any free port), makes
-    /// sure that each is free, and configures the dashboard's addresses.
+    /// Reads <c>Ports:Web</c> (5100 unless set), <c>Ports:Api</c> (5200) and <c>Ports:Dashboard</c> (18888), each 0 to 65535
+    /// with 0 for any free port, makes sure that each is free, and configures the dashboard's addresses.
     /// </summary>
     /// <param name="problem">One line that names what is wrong and the setting that mends it.</param>
     public static bool TryRead(IConfigurationManager configuration, [NotNullWhen(true)] out Addresses? addresses, [NotNullWhen(false)] out string? problem)
     {
         addresses = null;
-        if (!TryReadPort(configuration, "Web", out var web, out problem)
-            || !TryReadPort(configuration, "Api", out var api, out problem)
-            || !TryReadPort(configuration, "Dashboard", out var dashboard, out problem))
+        if (!TryReadPort(configuration, "Web", 5100, out var web, out problem)
+            || !TryReadPort(configuration, "Api", 5200, out var api, out problem)
+            || !TryReadPort(configuration, "Dashboard", 18888, out var dashboard, out problem))
             return false;
 
         addresses = new Addresses(web, api, dashboard ?? FreePort());
@@ -29,12 +29,13 @@ internal sealed record Addresses(int? Web, int? Api, int Dashboard)
         return true;
     }
 
-    private static bool TryReadPort(IConfiguration configuration, string name, out int? port, [NotNullWhen(false)] out string? problem)
+    private static bool TryReadPort(IConfiguration configuration, string name, int otherwise, out int? port, [NotNullWhen(false)] out string? problem)
     {
         port = null;
         problem = null;
         var value = configuration[$"Ports:{name}"];
-        if (!int.TryParse(value, out var number) || number is < 0 or > IPEndPoint.MaxPort)
+        var number = otherwise;
+        if (value is not null && (!int.TryParse(value, out number) || number is < 0 or > IPEndPoint.MaxPort))
         {
             problem = $"Ports:{name} is '{value}', but has to be a port from 1 to {IPEndPoint.MaxPort}, or 0 for any free one.";
             return false;

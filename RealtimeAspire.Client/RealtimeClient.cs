@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.WebSockets;
 using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http.Connections;
@@ -262,7 +263,7 @@ public sealed class RealtimeClient : IAsyncDisposable
             throw ToRealtime(exception);
         }
         catch (Exception exception) when (
-            exception is InvalidOperationException or IOException or HttpRequestException
+            exception is InvalidOperationException or IOException or WebSocketException or HttpRequestException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // Not connected, or lost while it was under way.

@@ -107,11 +107,15 @@ public static class Extensions
     {
         builder.Services.AddHealthChecks().AddCheck("self", () => HealthCheckResult.Healthy(), [Live]);
 
-        // A store that has gone silent must not make the probe hang: that would look like a dead node.
         builder.Services.PostConfigure<HealthCheckServiceOptions>(options =>
         {
-            foreach (var check in options.Registrations.Where(check => check.Timeout == Timeout.InfiniteTimeSpan))
-                check.Timeout = LongestHealthCheck;
+            foreach (var registration in options.Registrations)
+            {
+                var factory = registration.Factory;
+                registration.Factory = services => new BoundedHealthCheck(factory(services));
+                if (registration.Timeout == Timeout.InfiniteTimeSpan)
+                    registration.Timeout = LongestHealthCheck;
+            }
         });
     }
 

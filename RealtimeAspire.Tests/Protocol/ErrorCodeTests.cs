@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Tests.Support;
 using Xunit;
 
 namespace RealtimeAspire.Tests.Protocol;

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Storage;
-using RealtimeAspire.Tests.Protocol;
+using RealtimeAspire.Tests.Support;
 using Xunit;
 
 namespace RealtimeAspire.Tests.Server;

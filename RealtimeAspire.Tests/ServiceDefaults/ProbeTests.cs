@@ -62,6 +62,7 @@ public sealed class ProbeTests
     {
         var name = $"ping {Guid.NewGuid()}";
         using var source = new ActivitySource("RealtimeAspire");
+        bool? passedOn = null;
         await using var app = await ServiceDefaultsApp.StartAsync(
             app => app.MapGet("/ping", () => source.StartActivity(name)?.Stop()),
             // As Aspire sets it: with it a span is recorded even when its parent is not.
@@ -69,12 +70,15 @@ public sealed class ProbeTests
             configure: builder => builder.Services.AddHealthChecks().AddCheck("store", () =>
             {
                 source.StartActivity(name)?.Stop();
+                passedOn = Activity.Current?.Recorded;
                 return HealthCheckResult.Healthy();
             }));
 
         await app.Client.GetAsync(new Uri("/health", UriKind.Relative));
         await app.Client.GetAsync(new Uri("/alive", UriKind.Relative));
         Assert.DoesNotContain(app.AllSpans, span => span.DisplayName == name);
+        // Nor by the services that the check asks.
+        Assert.False(passedOn);
 
         await app.Client.GetAsync(new Uri("/ping", UriKind.Relative));
         // One connection, so that the probes' requests have ended before this one.
@@ -83,17 +87,27 @@ public sealed class ProbeTests
     }
 
     [Fact]
-    public async Task A_check_that_never_ends_is_bounded()
+    public async Task A_check_that_hangs_and_ignores_its_token_is_bounded()
     {
+        using var end = new ManualResetEventSlim();
         await using var app = await ServiceDefaultsApp.StartAsync(configure: builder => builder.Services.AddHealthChecks()
-            .AddAsyncCheck("silent", async cancellationToken =>
+            .AddAsyncCheck("silent", async () =>
             {
-                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None);
+                return HealthCheckResult.Healthy();
+            })
+            .AddCheck("blocking", () =>
+            {
+                end.Wait();
                 return HealthCheckResult.Healthy();
             }));
 
-        var response = await app.Client.GetAsync(new Uri("/health", UriKind.Relative)).WaitAsync(TimeSpan.FromSeconds(10));
+        using var response = await app.Client.GetAsync(new Uri("/health", UriKind.Relative)).WaitAsync(TimeSpan.FromSeconds(10));
+        end.Set();
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.Equal(
+            """{"status":"Unhealthy","checks":[{"name":"self","status":"Healthy"},{"name":"silent","status":"Unhealthy"},{"name":"blocking","status":"Unhealthy"}]}""",
+            await response.Content.ReadAsStringAsync());
     }
 
     private static void AddFailingStore(WebApplicationBuilder builder) =>

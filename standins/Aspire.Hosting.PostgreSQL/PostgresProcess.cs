@@ -11,6 +11,7 @@ internal static class PostgresProcess
 {
     private static readonly string Package = $"@embedded-postgres/{(OperatingSystem.IsMacOS() ? "darwin" : "linux")}-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
     private const string PackageVersion = "18.4.0-beta.17";
+    private const string PackageMajor = "18";
 
     public static async Task<ProcessSpec> PrepareAsync(PostgresServerResource server, ProcessContext context, CancellationToken cancellationToken)
     {
@@ -37,20 +38,21 @@ internal static class PostgresProcess
         if (found.Find(f => major is null || f.Major == major) is { Folder: not null } match)
             return match.Folder;
 
-        string fetched;
+        if (major is not null && major != PackageMajor)
+        {
+            throw new DistributedApplicationException(
+                $"The data in {data} was made by PostgreSQL {major}, but only {string.Join(", ", found.Select(f => f.Major).Append(PackageMajor).Distinct())} is to be had here. Nothing was changed. Install PostgreSQL {major}, or move the folder away to begin with an empty one.");
+        }
+
         try
         {
-            fetched = await FetchAsync(logger, cancellationToken);
+            return await FetchAsync(logger, cancellationToken);
         }
         catch (DistributedApplicationException error)
         {
             throw new DistributedApplicationException(
                 $"PostgreSQL {major} was not found and could not be fetched. Install it, for example with `apt-get install postgresql`. ({error.Message})");
         }
-
-        var version = await MajorOfAsync(fetched, cancellationToken);
-        return major is null || major == version ? fetched : throw new DistributedApplicationException(
-            $"The data in {data} was made by PostgreSQL {major}, but only {string.Join(", ", found.Select(f => f.Major).Append(version).Distinct())} is here. Nothing was changed. Install PostgreSQL {major}, or move the folder away to begin with an empty one.");
     }
 
     private static IEnumerable<string> Candidates()

@@ -55,7 +55,7 @@ namespace Aspire.Hosting
                 return (installed, null);
             try
             {
-                var folder = await ToolCache.GetAsync("redis", f => DebianPackages.UnpackAsync("redis-server", f, logger, cancellationToken));
+                var folder = await ToolCache.GetAsync("redis", f => DebianPackages.UnpackAsync(["redis-server"], f, logger, cancellationToken));
                 return (Path.Combine(folder, "usr/bin/redis-server"), DebianPackages.LibraryPath(folder));
             }
             catch (DistributedApplicationException error)

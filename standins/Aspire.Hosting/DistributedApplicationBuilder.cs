@@ -38,10 +38,11 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         _inner.Configuration["AppHost:Sha256"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(AppHostDirectory)));
         _inner.Configuration["AppHost:ResourceService:ApiKey"] ??= NewKey();
         _inner.Configuration["AppHost:OtlpApiKey"] ??= NewKey();
+        _inner.Configuration["AppHost:DashboardApiKey"] ??= NewKey();
         _inner.Configuration["AppHost:BrowserToken"] ??= _inner.Configuration["ASPIRE_DASHBOARD_FRONTEND_BROWSERTOKEN"] ?? NewKey();
 
         _inner.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        _inner.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Warning);
+        _inner.Logging.AddFilter("System.Net.Http.HttpClient", LogLevel.Warning);
         _inner.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         _inner.Logging.AddConfiguration(_inner.Configuration.GetSection("Logging"));
 

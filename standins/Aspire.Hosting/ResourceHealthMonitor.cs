@@ -21,9 +21,6 @@ internal sealed class ResourceHealthMonitor(
     private async Task MonitorAsync(IResource resource, CancellationToken cancellationToken)
     {
         var keys = resource.Annotations.OfType<HealthCheckAnnotation>().Select(a => a.Key).ToHashSet(StringComparer.Ordinal);
-        if (keys.Count > 0)
-            await PublishAsync(resource, [.. keys.Select(key => new HealthReportSnapshot(key, null, null, null))]);
-
         var ready = false;
         while (!cancellationToken.IsCancellationRequested)
         {

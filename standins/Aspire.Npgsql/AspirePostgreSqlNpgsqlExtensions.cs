@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Aspire.Npgsql;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,7 +12,6 @@ namespace Microsoft.Extensions.Hosting;
 
 public static class AspirePostgreSqlNpgsqlExtensions
 {
-    private const string SectionName = "Aspire:Npgsql";
     private const string HealthCheckName = "PostgreSql";
 
     /// <summary>Registers <see cref="NpgsqlDataSource"/> and <see cref="NpgsqlConnection"/> from <c>ConnectionStrings:{connectionName}</c>, with health check, traces and metrics.</summary>
@@ -26,13 +24,11 @@ public static class AspirePostgreSqlNpgsqlExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentException.ThrowIfNullOrEmpty(connectionName);
 
-        var settings = ReadSettings(builder.Configuration, connectionName);
+        var settings = new NpgsqlSettings { ConnectionString = builder.Configuration.GetConnectionString(connectionName) };
         configureSettings?.Invoke(settings);
 
         builder.Services.TryAddSingleton(services => BuildDataSource(services, settings, connectionName, configureDataSourceBuilder));
-        builder.Services.TryAddSingleton<DbDataSource>(services => services.GetRequiredService<NpgsqlDataSource>());
         builder.Services.TryAddTransient(services => services.GetRequiredService<NpgsqlDataSource>().CreateConnection());
-        builder.Services.TryAddTransient<DbConnection>(services => services.GetRequiredService<NpgsqlConnection>());
 
         if (!settings.DisableHealthChecks && builder.Properties.TryAdd($"Aspire.HealthChecks.{HealthCheckName}", true))
             builder.Services.AddHealthChecks().AddCheck<NpgsqlHealthCheck>(HealthCheckName);
@@ -42,21 +38,12 @@ public static class AspirePostgreSqlNpgsqlExtensions
             builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter("Npgsql"));
     }
 
-    private static NpgsqlSettings ReadSettings(IConfiguration configuration, string connectionName)
-    {
-        var settings = new NpgsqlSettings();
-        configuration.GetSection(SectionName).Bind(settings);
-        configuration.GetSection(SectionName).GetSection(connectionName).Bind(settings);
-        settings.ConnectionString = configuration.GetConnectionString(connectionName) ?? settings.ConnectionString;
-        return settings;
-    }
-
     private static NpgsqlDataSource BuildDataSource(
         IServiceProvider services, NpgsqlSettings settings, string connectionName, Action<NpgsqlDataSourceBuilder>? configure)
     {
         // Here and not at registration, so that the failure reaches the log.
         if (string.IsNullOrWhiteSpace(settings.ConnectionString))
-            throw new InvalidOperationException($"PostgreSQL has no address: set 'ConnectionStrings:{connectionName}' or '{SectionName}:ConnectionString'.");
+            throw new InvalidOperationException($"PostgreSQL has no address: set 'ConnectionStrings:{connectionName}'.");
 
         var dataSource = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         dataSource.UseLoggerFactory(services.GetService<ILoggerFactory>());

@@ -10,7 +10,6 @@ namespace Microsoft.Extensions.Hosting;
 
 public static class AspireRedisExtensions
 {
-    private const string SectionName = "Aspire:StackExchange:Redis";
     private const string HealthCheckName = "StackExchange.Redis";
 
     /// <summary>
@@ -26,7 +25,7 @@ public static class AspireRedisExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentException.ThrowIfNullOrEmpty(connectionName);
 
-        var settings = ReadSettings(builder.Configuration, connectionName);
+        var settings = new StackExchangeRedisSettings { ConnectionString = builder.Configuration.GetConnectionString(connectionName) };
         configureSettings?.Invoke(settings);
 
         builder.Services.TryAddTransient<IOptionsFactory<ConfigurationOptions>>(services =>
@@ -39,20 +38,11 @@ public static class AspireRedisExtensions
             var options = services.GetRequiredService<IOptions<ConfigurationOptions>>().Value;
             return options.EndPoints.Count > 0
                 ? ConnectionMultiplexer.Connect(options)
-                : throw new InvalidOperationException($"Redis has no address: set 'ConnectionStrings:{connectionName}' or '{SectionName}:ConnectionString'.");
+                : throw new InvalidOperationException($"Redis has no address: set 'ConnectionStrings:{connectionName}'.");
         });
 
         if (!settings.DisableHealthChecks && builder.Properties.TryAdd($"Aspire.HealthChecks.{HealthCheckName}", true))
             builder.Services.AddHealthChecks().AddCheck<RedisHealthCheck>(HealthCheckName);
-    }
-
-    private static StackExchangeRedisSettings ReadSettings(IConfiguration configuration, string connectionName)
-    {
-        var settings = new StackExchangeRedisSettings();
-        configuration.GetSection(SectionName).Bind(settings);
-        configuration.GetSection(SectionName).GetSection(connectionName).Bind(settings);
-        settings.ConnectionString = configuration.GetConnectionString(connectionName) ?? settings.ConnectionString;
-        return settings;
     }
 
     /// <summary>Starts from the connection string, which <see cref="ConfigurationOptions.Parse(string)"/> can only turn into a new object.</summary>

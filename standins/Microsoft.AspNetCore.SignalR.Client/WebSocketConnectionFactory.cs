@@ -77,10 +77,6 @@ internal sealed class WebSocketConnectionFactory(IOptions<HttpConnectionOptions>
         }
     }
 
-    private static Uri ToWebSocketUri(Uri uri) => uri.Scheme switch
-    {
-        "http" => new UriBuilder(uri) { Scheme = "ws" }.Uri,
-        "https" => new UriBuilder(uri) { Scheme = "wss" }.Uri,
-        _ => uri,
-    };
+    private static Uri ToWebSocketUri(Uri uri) =>
+        new UriBuilder(uri) { Scheme = uri.Scheme switch { "http" => "ws", "https" => "wss", var other => other } }.Uri;
 }

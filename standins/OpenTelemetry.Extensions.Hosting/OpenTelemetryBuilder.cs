@@ -19,15 +19,11 @@ public sealed class OpenTelemetryBuilder : IOpenTelemetryBuilder
         return this;
     }
 
-    public OpenTelemetryBuilder WithTracing() => WithTracing(_ => { });
-
     public OpenTelemetryBuilder WithTracing(Action<TracerProviderBuilder> configure)
     {
         OpenTelemetryBuilderSdkExtensions.WithTracing(this, configure);
         return this;
     }
-
-    public OpenTelemetryBuilder WithMetrics() => WithMetrics(_ => { });
 
     public OpenTelemetryBuilder WithMetrics(Action<MeterProviderBuilder> configure)
     {
@@ -35,13 +31,9 @@ public sealed class OpenTelemetryBuilder : IOpenTelemetryBuilder
         return this;
     }
 
-    public OpenTelemetryBuilder WithLogging() => WithLogging(configureBuilder: null, configureOptions: null);
-
-    public OpenTelemetryBuilder WithLogging(Action<LoggerProviderBuilder> configure) => WithLogging(configure, configureOptions: null);
-
-    public OpenTelemetryBuilder WithLogging(Action<LoggerProviderBuilder>? configureBuilder, Action<OpenTelemetryLoggerOptions>? configureOptions)
+    public OpenTelemetryBuilder WithLogging(Action<LoggerProviderBuilder> configure)
     {
-        OpenTelemetryBuilderSdkExtensions.WithLogging(this, configureBuilder, configureOptions);
+        OpenTelemetryBuilderSdkExtensions.WithLogging(this, configure);
         return this;
     }
 }

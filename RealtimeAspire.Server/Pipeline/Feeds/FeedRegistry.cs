@@ -68,20 +68,20 @@ internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegi
         foreach (var (_, feed) in _feeds)
         {
             feed.Close();
-            await feed.Finished;
         }
+
+        await Task.WhenAll(_feeds.Values.Select(feed => feed.Finished));
     }
 
     private async Task CloseIdleAsync()
     {
-        foreach (var (topic, feed) in _feeds)
+        var closed = _feeds.Where(feed => feed.Value.TryClose(IdleTime)).ToList();
+
+        // Their channels are left before other feeds can join them.
+        await Task.WhenAll(closed.Select(feed => feed.Value.Finished));
+        foreach (var feed in closed)
         {
-            if (feed.TryClose(IdleTime))
-            {
-                // The channel is left before another feed can join it.
-                await feed.Finished;
-                _feeds.TryRemove(KeyValuePair.Create(topic, feed));
-            }
+            _feeds.TryRemove(feed);
         }
     }
 

@@ -213,6 +213,7 @@ internal sealed partial class PostgresAppender(
     private async Task<PostgresAppendCommand> OpenAsync()
     {
         _connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
+        _topicIds.ForgetAll();
         await using (var settings = new NpgsqlCommand(Settings, _connection))
         {
             await settings.ExecuteNonQueryAsync(CancellationToken.None);

@@ -25,6 +25,9 @@ internal sealed class PostgresTopicIds
 
     public void Forget(TopicKey topic) => _ids.Remove(topic);
 
+    /// <summary>What a new connection reaches may be another database, restored or rebuilt, where the numbers mean other topics.</summary>
+    public void ForgetAll() => _ids.Clear();
+
     public async Task<long[]> ResolveAsync(NpgsqlConnection connection, IReadOnlyList<PendingAppend> appends, CancellationToken cancellationToken)
     {
         var unknown = appends.Select(pending => pending.Append.Topic).Where(topic => !_ids.ContainsKey(topic)).Distinct().ToList();

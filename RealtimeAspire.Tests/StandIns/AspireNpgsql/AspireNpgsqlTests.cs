@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -19,7 +18,6 @@ public sealed class AspireNpgsqlTests
         var dataSource = services.GetRequiredService<NpgsqlDataSource>();
         var connection = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
         Assert.Equal(("db.example", "realtime", "node"), (connection.Host, connection.Database, connection.ApplicationName));
-        Assert.Same(dataSource, services.GetRequiredService<DbDataSource>());
         Assert.NotSame(services.GetRequiredService<NpgsqlConnection>(), services.GetRequiredService<NpgsqlConnection>());
     }
 
@@ -52,14 +50,6 @@ public sealed class AspireNpgsqlTests
         Assert.True(source.HasListeners());
     }
 
-    private static ServiceProvider Services(string? connectionString, Action<NpgsqlDataSourceBuilder>? configure = null)
-    {
-        var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Configuration["ConnectionStrings:realtime"] = connectionString;
-        builder.AddNpgsqlDataSource("realtime", configureDataSourceBuilder: configure);
-        return builder.Services.BuildServiceProvider();
-    }
-
     [Fact]
     public async Task Each_part_can_be_switched_off()
     {
@@ -68,5 +58,13 @@ public sealed class AspireNpgsqlTests
         await using var services = builder.Services.BuildServiceProvider();
         Assert.Null(services.GetService<HealthCheckService>());
         Assert.Null(services.GetService<TracerProvider>());
+    }
+
+    private static ServiceProvider Services(string? connectionString, Action<NpgsqlDataSourceBuilder>? configure = null)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration["ConnectionStrings:realtime"] = connectionString;
+        builder.AddNpgsqlDataSource("realtime", configureDataSourceBuilder: configure);
+        return builder.Services.BuildServiceProvider();
     }
 }

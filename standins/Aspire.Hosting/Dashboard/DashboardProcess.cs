@@ -31,6 +31,8 @@ internal sealed class DashboardProcess(
             ["DASHBOARD__FRONTEND__BROWSERTOKEN"] = configuration["AppHost:BrowserToken"],
             ["DASHBOARD__OTLP__AUTHMODE"] = "ApiKey",
             ["DASHBOARD__OTLP__PRIMARYAPIKEY"] = configuration["AppHost:OtlpApiKey"],
+            ["DASHBOARD__API__AUTHMODE"] = "ApiKey",
+            ["DASHBOARD__API__PRIMARYAPIKEY"] = configuration["AppHost:DashboardApiKey"],
             ["DASHBOARD__RESOURCESERVICECLIENT__AUTHMODE"] = "ApiKey",
             ["DASHBOARD__RESOURCESERVICECLIENT__APIKEY"] = configuration["AppHost:ResourceService:ApiKey"],
             ["LOGGING__LOGLEVEL__DEFAULT"] = "Warning",

@@ -50,8 +50,11 @@ internal sealed class DashboardServiceHost(
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stopping.CancelAsync();
+        // A dashboard that keeps its side of a call open would hold up the application's end.
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(1));
         if (_server is not null)
-            await _server.StopAsync(cancellationToken);
+            await _server.StopAsync(limit.Token);
     }
 
     public async ValueTask DisposeAsync()

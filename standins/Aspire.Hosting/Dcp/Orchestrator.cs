@@ -95,11 +95,6 @@ internal sealed class Orchestrator(
             CreationTimeStamp = created,
             State = resource is ParameterResource ? KnownResourceStates.Running : KnownResourceStates.NotStarted,
             Urls = [.. resource.Annotations.OfType<EndpointAnnotation>().Select(e => new UrlSnapshot(e.Name, e.AllocatedEndpoint!.UriString, IsInternal: false))],
-            Relationships =
-            [
-                .. resource is IResourceWithParent child ? [new RelationshipSnapshot(child.Parent.Name, "Parent")] : Array.Empty<RelationshipSnapshot>(),
-                .. resource.Annotations.OfType<ResourceRelationshipAnnotation>().Select(r => new RelationshipSnapshot(r.Resource.Name, r.Type)),
-            ],
         });
         if (resource is ParameterResource parameter)
         {

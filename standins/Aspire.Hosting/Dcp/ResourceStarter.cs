@@ -36,7 +36,14 @@ internal sealed class ResourceStarter(
                 Args = [.. spec.Args, .. await ArgumentsAsync(resource, cancellationToken)],
                 Env = await EnvironmentAsync(resource, instance, cancellationToken),
             };
-            await notifications.PublishUpdateAsync(resource, instance.Name, s => s with { Properties = properties, ExitCode = null, StopTimeStamp = null });
+            await notifications.PublishUpdateAsync(resource, instance.Name, s => s with
+            {
+                // What was found out about an earlier process says nothing about this one.
+                HealthReports = [.. resource.Annotations.OfType<HealthCheckAnnotation>().Select(check => new HealthReportSnapshot(check.Key, null, null, null))],
+                Properties = properties,
+                ExitCode = null,
+                StopTimeStamp = null,
+            });
             await dcp.Client.CreateAsync("executables", new DcpObject<ExecutableSpec, ExecutableStatus>("Executable", Metadata(resource, instance), spec), cancellationToken);
         }
         catch (Exception error) when (error is not OperationCanceledException)

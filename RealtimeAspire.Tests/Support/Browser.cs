@@ -1,0 +1,70 @@
+using Aspire.Hosting.Tools;
+using Microsoft.Extensions.Logging;
+using Microsoft.Playwright;
+using Xunit;
+
+namespace RealtimeAspire.Tests.Support;
+
+/// <summary>A real headless Chromium: the system's, else Debian's package, fetched once into the user's cache.</summary>
+public sealed class Browser : IAsyncLifetime
+{
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    public IBrowser Chromium => _browser ?? throw new InvalidOperationException("Chromium has not been started.");
+
+    /// <summary>Where screenshots are kept.</summary>
+    public static string Screenshots => Directory.CreateDirectory(Path.Combine(Repository.Root, "artifacts", "screenshots")).FullName;
+
+    public async ValueTask InitializeAsync()
+    {
+        var (program, environment) = await LocateAsync();
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        {
+            ExecutablePath = program,
+            Env = environment,
+            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null)
+            await _browser.DisposeAsync();
+        _playwright?.Dispose();
+    }
+
+    /// <summary>A page in a profile of its own; what its scripts complain about fails the test that asserts on it.</summary>
+    public async Task<(IPage Page, List<string> Complaints)> OpenAsync(int width = 1280, int height = 800)
+    {
+        var context = await Chromium.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = width, Height = height } });
+        var page = await context.NewPageAsync();
+        var complaints = new List<string>();
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning")
+                complaints.Add(message.Text);
+        };
+        page.PageError += (_, error) => complaints.Add(error);
+        return (page, complaints);
+    }
+
+    private static async Task<(string Program, Dictionary<string, string>? Environment)> LocateAsync()
+    {
+        string[] names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+        if (names.Select(name => ToolCache.Find(name, "/usr/bin", "/snap/bin")).FirstOrDefault(path => path is not null) is { } installed)
+            return (installed, null);
+
+        var log = LoggerFactory.Create(logging => logging.AddConsole()).CreateLogger("chromium");
+        var folder = await ToolCache.GetAsync("chromium", f => DebianPackages.UnpackAsync(["chromium", "fonts-dejavu-core"], f, log, CancellationToken.None));
+
+        // The script of that name looks for its parts in /usr/lib; the program itself finds them beside it.
+        var environment = Environment.GetEnvironmentVariables().Cast<System.Collections.DictionaryEntry>()
+            .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "", StringComparer.Ordinal);
+        environment["LD_LIBRARY_PATH"] = DebianPackages.LibraryPath(folder);
+        environment["FONTCONFIG_PATH"] = Path.Combine(folder, "etc", "fonts");
+        environment["XDG_DATA_DIRS"] = Path.Combine(folder, "usr", "share");
+        return (Path.Combine(folder, "usr", "lib", "chromium", "chromium"), environment);
+    }
+}
