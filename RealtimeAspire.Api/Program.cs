@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Chat;
 
@@ -7,7 +9,7 @@ try
     var builder = WebApplication.CreateBuilder(args);
 
     builder.AddServiceDefaults();
-    builder.AddNpgsqlDataSource("realtime");
+    builder.AddNpgsqlDataSource("realtime", configureDataSourceBuilder: source => source.ConfigureTracing(OnlyAsPartOfSomething));
     builder.AddRedisClient("redis");
     builder.AddRealtime()
         .AddChat();
@@ -27,3 +29,8 @@ catch (OptionsValidationException exception)
     await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, exception.Failures));
     return 1;
 }
+
+// What the node asks the database of its own accord, every other second, would bury the traces of what users do.
+static void OnlyAsPartOfSomething(NpgsqlTracingOptionsBuilder tracing) => tracing
+    .ConfigureCommandFilter(_ => Activity.Current is not null)
+    .ConfigureBatchFilter(_ => Activity.Current is not null);

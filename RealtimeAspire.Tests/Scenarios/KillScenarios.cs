@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Aspire.Hosting.ApplicationModel;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
 using RealtimeAspire.Client;
 using RealtimeAspire.Protocol;
 
@@ -55,7 +53,7 @@ public sealed class KillScenarios(Topology topology)
         Assert.All(events, e => Assert.Equal(acknowledged[Text(e)], new Position(e.Epoch!, e.Offset!.Value)));
         for (var p = 0; p < Publishers; p++)
             Assert.Equal(Enumerable.Range(0, PerPublisher).Select(i => $"{p}/{i}"), events.Select(Text).Where(t => t.StartsWith($"{p}/", StringComparison.Ordinal)));
-        await Eventually.BecomesTrueAsync(() => topology.States().All(s => s.Resource is ParameterResource || s.Snapshot.HealthStatus == HealthStatus.Healthy), "not everything is healthy again");
+        await topology.BecomesHealthyAsync();
     }
 
     /// <summary>Tries again with the same id for as long as the answer says that this helps.</summary>

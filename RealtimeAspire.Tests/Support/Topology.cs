@@ -6,6 +6,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 using RealtimeAspire.Client;
 using Xunit;
@@ -53,6 +54,11 @@ public sealed class Topology : IAsyncLifetime
             states[changes.Current.ResourceId] = changes.Current;
         return [.. states.Values];
     }
+
+    /// <summary>Waits until each process of each resource is running and healthy, as a scenario has to leave it.</summary>
+    public Task BecomesHealthyAsync() => Eventually.BecomesTrueAsync(
+        () => States().All(s => s.Resource is ParameterResource || (s.Snapshot.State?.Text == KnownResourceStates.Running && s.Snapshot.HealthStatus == HealthStatus.Healthy)),
+        "not everything is running and healthy");
 
     public int ProcessId(string resourceId) =>
         App.ResourceNotifications.TryGetCurrentState(resourceId, out var state) && state.Snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value is int pid
