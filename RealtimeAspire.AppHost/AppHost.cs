@@ -45,6 +45,6 @@ var web = builder.AddProject<Projects.RealtimeAspire_Web>("web")
 // The browser talks to the API directly; the API lets in what comes from the web client's pages.
 api.WithEnvironment("Realtime__AllowedOrigins__0", web.GetEndpoint("http"));
 
-builder.AddStartupReport(addresses);
+builder.AddStartupReport(addresses, redis, postgres, database, api, web);
 builder.Build().Run();
 return 0;

@@ -10,17 +10,18 @@ namespace RealtimeAspire.AppHost;
 
 internal static class StartupReportExtensions
 {
-    /// <summary>Writes a short table of what runs where once everything is healthy, and why a resource has failed as soon as it has.</summary>
-    public static void AddStartupReport(this IDistributedApplicationBuilder builder, Addresses addresses)
+    /// <summary>Writes a short table of what runs where once the resources are healthy, and why one has failed as soon as it has.</summary>
+    /// <param name="resources">Those that are waited for: Aspire adds others of its own to the model, some of which never run.</param>
+    public static void AddStartupReport(this IDistributedApplicationBuilder builder, Addresses addresses, params IResourceBuilder<IResource>[] resources)
     {
-        builder.Services.AddSingleton(addresses);
-        builder.Services.AddHostedService<StartupReport>();
+        var names = resources.Select(r => r.Resource.Name).ToHashSet(StringComparer.Ordinal);
+        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<StartupReport>(services, addresses, names));
     }
 }
 
 internal sealed partial class StartupReport(
-    DistributedApplicationModel model, ResourceNotificationService notifications, ResourceLoggerService logs,
-    Addresses addresses, IConfiguration configuration, TimeProvider time, ILogger<StartupReport> logger) : BackgroundService
+    Addresses addresses, HashSet<string> expected, ResourceNotificationService notifications, ResourceLoggerService logs,
+    IConfiguration configuration, TimeProvider time, ILogger<StartupReport> logger) : BackgroundService
 {
     private const int LinesOfAFailure = 5;
 
@@ -28,7 +29,6 @@ internal sealed partial class StartupReport(
     {
         var started = time.GetTimestamp();
         var states = new Dictionary<string, ResourceEvent>(StringComparer.Ordinal);
-        var expected = model.Resources.Where(r => r is not ParameterResource).Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
         var reported = false;
         await foreach (var change in notifications.WatchAsync(stoppingToken))
         {
@@ -70,7 +70,7 @@ internal sealed partial class StartupReport(
     private string Table(IEnumerable<ResourceEvent> states, TimeSpan after)
     {
         var table = new StringBuilder().AppendLine().AppendLine(string.Create(null, $"  Everything is healthy after {after.TotalSeconds:0.0} s."));
-        foreach (var group in states.Where(s => s.Resource is not ParameterResource).GroupBy(s => s.Resource.Name).OrderBy(g => g.Key, StringComparer.Ordinal))
+        foreach (var group in states.Where(s => expected.Contains(s.Resource.Name)).GroupBy(s => s.Resource.Name).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
             var where = string.Join("  ", group.First().Snapshot.Urls.Select(u => u.Url));
             var nodes = group.Count() > 1 ? $" ({group.Count()} nodes)" : "";

@@ -22,15 +22,14 @@ namespace RealtimeAspire.Client;
 /// </example>
 public sealed class RealtimeClient : IAsyncDisposable
 {
-    private const string ErrorMarker = "HubException: ";
-
     private readonly HubConnection _connection;
     private readonly TimeProvider _time;
     private readonly Backoff _backoff = new();
     private readonly ConcurrentDictionary<string, TopicSubscription> _subscriptions = new(StringComparer.Ordinal);
     private readonly Channel<TopicSubscription> _rejoins = Channel.CreateUnbounded<TopicSubscription>(new UnboundedChannelOptions { SingleReader = true });
     private readonly CancellationTokenSource _disposed = new();
-    private Task _rejoining = Task.CompletedTask;
+    private Task? _rejoining;
+    private bool _isDisposed;
 
     /// <summary>Makes a client; it connects with <see cref="ConnectAsync"/>.</summary>
     /// <param name="server">The server's address; the hub is at <c>/realtime</c> below it.</param>
@@ -65,7 +64,7 @@ public sealed class RealtimeClient : IAsyncDisposable
     public async Task ConnectAsync(CancellationToken cancellationToken = default)
     {
         await _connection.StartAsync(cancellationToken);
-        _rejoining = Task.Run(RejoinAsync, CancellationToken.None);
+        _rejoining ??= Task.Run(RejoinAsync, CancellationToken.None);
     }
 
     /// <summary>Subscribes to a topic. A client has one subscription per topic; another one replaces it.</summary>
@@ -77,12 +76,13 @@ public sealed class RealtimeClient : IAsyncDisposable
     public async Task<TopicSubscription> SubscribeAsync(string topic, SubscribeOptions? options = null, CancellationToken cancellationToken = default)
     {
         var subscription = new TopicSubscription(this, topic, options ?? new SubscribeOptions());
-        if (_subscriptions.TryGetValue(topic, out var replaced))
+        TopicSubscription? replaced = null;
+        _subscriptions.AddOrUpdate(topic, subscription, (_, current) =>
         {
-            replaced.Fail(new OperationCanceledException("Another subscription to the topic has replaced this one."));
-        }
-
-        _subscriptions[topic] = subscription;
+            replaced = current;
+            return subscription;
+        });
+        replaced?.Fail(new OperationCanceledException("Another subscription to the topic has replaced this one."));
         try
         {
             await JoinAsync(subscription, cancellationToken);
@@ -122,9 +122,15 @@ public sealed class RealtimeClient : IAsyncDisposable
     /// <summary>Disconnects; subscriptions end.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         await _disposed.CancelAsync();
         await _connection.DisposeAsync();
-        await _rejoining;
+        await (_rejoining ?? Task.CompletedTask);
         foreach (var (_, subscription) in _subscriptions)
         {
             subscription.Fail(new OperationCanceledException("The client was disposed."));
@@ -194,7 +200,10 @@ public sealed class RealtimeClient : IAsyncDisposable
             {
                 await Task.Delay(_backoff.DelayAfter(tries), _time, _disposed.Token);
             }
-            catch (RealtimeException exception)
+            // Refused, or a fault in a reply or in the application's OnLost: it ends this subscription, and not the others.
+#pragma warning disable CA1031
+            catch (Exception exception) when (!_disposed.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 _subscriptions.TryRemove(KeyValuePair.Create(subscription.Topic, subscription));
                 subscription.Fail(exception);
@@ -242,11 +251,16 @@ public sealed class RealtimeClient : IAsyncDisposable
         return Task.CompletedTask;
     }
 
+    /// <summary>The connection does not come back: the server has refused it, or the client was disposed.</summary>
     private Task End(Exception? error)
     {
-        foreach (var (_, subscription) in _subscriptions)
+        var reason = error is HubException refused
+            ? ToRealtime(refused, ErrorCode.Disconnected)
+            : new RealtimeException(ErrorCode.Disconnected, ErrorCode.Disconnected.Sentence, error);
+        foreach (var (topic, subscription) in _subscriptions)
         {
-            subscription.Fail(new RealtimeException(ErrorCode.Disconnected, ErrorCode.Disconnected.Sentence, error));
+            _subscriptions.TryRemove(KeyValuePair.Create(topic, subscription));
+            subscription.Fail(reason);
         }
 
         return Task.CompletedTask;
@@ -260,7 +274,7 @@ public sealed class RealtimeClient : IAsyncDisposable
         }
         catch (HubException exception)
         {
-            throw ToRealtime(exception);
+            throw ToRealtime(exception, ErrorCode.Internal);
         }
         catch (Exception exception) when (
             exception is InvalidOperationException or IOException or WebSocketException or HttpRequestException
@@ -272,12 +286,27 @@ public sealed class RealtimeClient : IAsyncDisposable
     }
 
     /// <summary>SignalR puts its own words before the server's <c>code: sentence</c>.</summary>
-    private static RealtimeException ToRealtime(HubException exception)
+    private static RealtimeException ToRealtime(HubException exception, ErrorCode without)
     {
-        var start = exception.Message.IndexOf(ErrorMarker, StringComparison.Ordinal);
-        var text = start < 0 ? exception.Message : exception.Message[(start + ErrorMarker.Length)..];
-        return text.Split(": ", 2) is [var code, var sentence] && ErrorCode.Find(code) is { Status: > 0 } error
-            ? new RealtimeException(error, sentence, exception)
-            : new RealtimeException(ErrorCode.Internal, text, exception);
+        var parts = exception.Message.Split(": ");
+        for (var i = 0; i < parts.Length - 1; i++)
+        {
+            if (ErrorCode.TryFind(parts[i], out var error))
+            {
+                return new RealtimeException(error, string.Join(": ", parts[(i + 1)..]), exception);
+            }
+        }
+
+        return FromNewerServer(exception) ?? new RealtimeException(without, exception.Message, exception);
+    }
+
+    /// <summary>A code that this release does not know still stands behind SignalR's last words.</summary>
+    private static RealtimeException? FromNewerServer(HubException exception)
+    {
+        const string Marker = "HubException: ";
+        var start = exception.Message.LastIndexOf(Marker, StringComparison.Ordinal);
+        return start >= 0 && exception.Message[(start + Marker.Length)..].Split(": ", 2) is [var code, var sentence]
+            ? new RealtimeException(ErrorCode.Find(code), sentence, exception)
+            : null;
     }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace RealtimeAspire.Protocol;
 
 /// <summary>
@@ -64,6 +66,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A token that is not accepted.</summary>
     public static readonly ErrorCode TokenInvalid = new("token_invalid", 401, false, "The token is not valid here, or has expired.");
 
+    /// <summary>The connection was closed because its token has expired.</summary>
+    public static readonly ErrorCode TokenExpired = new("token_expired", 401, true, "The token has expired; connect again with a new one.");
+
     /// <summary>No right to this topic.</summary>
     public static readonly ErrorCode Forbidden = new("forbidden", 403, false, "You have no right to this topic.");
 
@@ -97,20 +102,25 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A fault of the server.</summary>
     public static readonly ErrorCode Internal = new("internal", 500, true, "The server failed; its log says why.");
 
-    private static readonly Dictionary<string, ErrorCode> ByCode = All.ToDictionary(error => error.Code, StringComparer.Ordinal);
-
     /// <summary>Every code there is.</summary>
-    public static IReadOnlyList<ErrorCode> All =>
+    public static IReadOnlyList<ErrorCode> All { get; } =
     [
         RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
         PayloadInvalid, PayloadTooLarge, PositionInvalid, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited,
-        TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, Forbidden, UserInvalid, DevelopmentOnly,
+        TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, TokenExpired, Forbidden, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Disconnected,
         Internal,
     ];
 
+    private static Dictionary<string, ErrorCode> ByCode { get; } = All.ToDictionary(error => error.Code, StringComparer.Ordinal);
+
     /// <summary>The entry of a code; an unknown one, of a newer server, is not retryable.</summary>
     /// <param name="code">A code as received.</param>
     public static ErrorCode Find(string code) =>
-        ByCode.TryGetValue(code, out var error) ? error : new ErrorCode(code, 500, Retryable: false, code);
+        TryFind(code, out var error) ? error : new ErrorCode(code, 500, Retryable: false, code);
+
+    /// <summary>The entry of a code, if there is one.</summary>
+    /// <param name="code">Any text.</param>
+    /// <param name="error">The entry, where the result is true.</param>
+    public static bool TryFind(string code, [NotNullWhen(true)] out ErrorCode? error) => ByCode.TryGetValue(code, out error);
 }

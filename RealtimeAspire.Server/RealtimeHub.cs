@@ -22,5 +22,5 @@ internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe) 
     }
 
     public Task<PublishReply> Publish(PublishRequest request) =>
-        publish.PublishAsync(Connection.Caller, TopicName.Parse(request?.Topic), request!);
+        publish.PublishAsync(Connection.Caller, TopicName.Parse((request ?? throw new RealtimeException(ErrorCode.RequestInvalid)).Topic), request);
 }

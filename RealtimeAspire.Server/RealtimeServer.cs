@@ -2,7 +2,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -34,7 +33,6 @@ public static class RealtimeServer
 
     private const int ParallelInvocations = 32;
     private const int EnvelopeBytes = 16 * 1024;
-    private const int RequestBytes = 4 * 1024 * 1024;
 
     /// <summary>Registers the server. Features hang on what it returns.</summary>
     /// <param name="builder">The application's builder.</param>
@@ -94,11 +92,12 @@ public static class RealtimeServer
         services.AddSingleton<TopicAccess>();
         services.AddSingleton<TopicCatalog>();
         services.AddSingleton<EventCatalog>();
+        // Stopped in reverse: no more publishes, then the backplane sends what they have left behind.
+        services.AddHosted<RedisBackplane>();
         services.AddHosted<PostgresAppender>();
         services.AddSingleton<ITopicLog, PostgresTopicLog>();
         services.AddSingleton<FeedContext>();
         services.AddHosted<FeedRegistry>();
-        services.AddHosted<RedisBackplane>();
         services.AddSingleton<IBackplane>(provider => IsSingleNode(provider) ? new InProcessBackplane() : provider.GetRequiredService<RedisBackplane>());
         services.AddSingleton<PublishPath>();
         services.AddSingleton<SubscribePath>();
@@ -107,13 +106,16 @@ public static class RealtimeServer
 
     private static void AddHub(IServiceCollection services)
     {
-        services.AddSignalR(options => options.AddFilter<HubErrors>()).AddJsonProtocol(options => ServerJson.Configure(options.PayloadSerializerOptions));
+        // Everything for this hub alone: the application may have others.
+        services.AddSignalR().AddHubOptions<RealtimeHub>(options => options.AddFilter<HubErrors>());
         services.AddSingleton<HubErrors>();
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, HubLifetime>();
-        services.AddOptions<HubOptions>().Configure<IOptions<RealtimeOptions>>((hub, realtime) =>
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<HubConnectionHandler<RealtimeHub>>(
+            provider, new HubProtocolResolver(new HubProtocol(MessageBytes(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value)))));
+        services.AddOptions<HubOptions<RealtimeHub>>().Configure<IOptions<RealtimeOptions>>((hub, realtime) =>
         {
             hub.MaximumParallelInvocationsPerClient = ParallelInvocations;
-            hub.MaximumReceiveMessageSize = (realtime.Value.Limits.PayloadBytes * 2L) + EnvelopeBytes;
+            hub.MaximumReceiveMessageSize = MessageBytes(realtime.Value);
             hub.KeepAliveInterval = TimeSpan.FromSeconds(15);
             hub.ClientTimeoutInterval = TimeSpan.FromSeconds(30);
         });
@@ -124,7 +126,9 @@ public static class RealtimeServer
         services.AddBearerTokens();
         services.AddProblemDetails(options => options.CustomizeProblemDetails = Problems.Complete);
         services.ConfigureHttpJsonOptions(options => ServerJson.Configure(options.SerializerOptions));
-        services.Configure<KestrelServerOptions>(options => options.Limits.MaxRequestBodySize = RequestBytes);
+        // A value of the query that does not parse is the client's fault: a problem, not an exception.
+        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = false);
+        services.Configure<ExceptionHandlerOptions>(options => options.StatusCodeSelector = Problems.StatusOf);
         services.AddCors();
         services.AddOptions<CorsOptions>().Configure<IOptions<RealtimeOptions>>((cors, realtime) => cors.AddDefaultPolicy(policy => policy
             .WithOrigins(realtime.Value.AllowedOrigins)
@@ -139,6 +143,9 @@ public static class RealtimeServer
         services.AddSingleton<T>();
         services.AddHostedService(provider => provider.GetRequiredService<T>());
     }
+
+    /// <summary>The longest message that the hub takes: a payload over its limit, up to twice that, is still told so by name.</summary>
+    private static long MessageBytes(RealtimeOptions options) => (options.Limits.PayloadBytes * 2L) + EnvelopeBytes;
 
     private static bool IsSingleNode(IServiceProvider provider) => provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.SingleNode;
 

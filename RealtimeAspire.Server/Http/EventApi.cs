@@ -13,9 +13,11 @@ namespace RealtimeAspire.Server.Http;
 /// <summary>Topics over HTTP, for backends and scripts: the same rules, limits and positions as over the hub.</summary>
 internal static class EventApi
 {
+    private const int BodyBytes = 4 * 1024 * 1024;
+
     public static void MapEventApi(this IEndpointRouteBuilder endpoints)
     {
-        var events = endpoints.MapGroup("/topics/{topic}/events").WithTags("Topics").RequireAuthorization().WithProblems();
+        var events = endpoints.MapGroup("/topics/{topic}/events").WithTags("Topics").RequireAuthorization().WithProblems().WithBodyLimit(BodyBytes);
         events.MapPost("", PublishAsync);
         events.MapGet("", ReadAsync);
     }
@@ -35,36 +37,9 @@ internal static class EventApi
         }
 
         RequireSize(body.RootElement.GetArrayLength(), options.Value.Limits.BatchPublishes);
-        var outcomes = await PublishManyAsync(caller, name, body.RootElement, key, path);
+        var elements = body.RootElement.EnumerateArray().ToArray();
+        var outcomes = await path.PublishManyAsync(caller, name, elements.Length, i => ToRequest(elements[i], key is null ? null : $"{key}:{i}"));
         return TypedResults.Json(outcomes, RealtimeJson.Default.PublishOutcomeArray, statusCode: StatusCodes.Status207MultiStatus);
-    }
-
-    /// <summary>In order; stops at the first failure that may pass, so that what follows can be sent again in order.</summary>
-    private static async Task<PublishOutcome[]> PublishManyAsync(Caller caller, TopicName name, JsonElement array, string? key, PublishPath path)
-    {
-        var outcomes = new PublishOutcome[array.GetArrayLength()];
-        var stopped = false;
-        for (var i = 0; i < outcomes.Length; i++)
-        {
-            if (stopped)
-            {
-                outcomes[i] = new PublishOutcome { Error = new RealtimeException(ErrorCode.NotAttempted).ToBody() };
-                continue;
-            }
-
-            try
-            {
-                var request = ToRequest(array[i], key is null ? null : $"{key}:{i}");
-                outcomes[i] = new PublishOutcome { Reply = await path.PublishAsync(caller, name, request) };
-            }
-            catch (RealtimeException exception)
-            {
-                outcomes[i] = new PublishOutcome { Error = exception.ToBody() };
-                stopped = exception.Error.Retryable;
-            }
-        }
-
-        return outcomes;
     }
 
     private static async Task<JsonHttpResult<HistoryAnswer>> ReadAsync(

@@ -27,11 +27,17 @@ internal static class Problems
         }
     });
 
+    /// <summary>A request that breaks off or breaks the rules of HTTP is no fault of the server.</summary>
+    public static int StatusOf(Exception exception) =>
+        exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
+
     /// <summary>Gives the framework's own problems (no such address, a fault) their code.</summary>
     public static void Complete(ProblemDetailsContext context)
     {
         var error = context.ProblemDetails.Status switch
         {
+            StatusCodes.Status401Unauthorized => ErrorCode.TokenRequired,
+            StatusCodes.Status403Forbidden => ErrorCode.Forbidden,
             StatusCodes.Status404NotFound => ErrorCode.NotFound,
             StatusCodes.Status405MethodNotAllowed => ErrorCode.MethodNotAllowed,
             StatusCodes.Status413PayloadTooLarge => ErrorCode.PayloadTooLarge,
@@ -39,6 +45,7 @@ internal static class Problems
             >= StatusCodes.Status500InternalServerError => ErrorCode.Internal,
             _ => ErrorCode.RequestInvalid,
         };
+        context.ProblemDetails.Detail ??= error.Sentence;
         context.ProblemDetails.Extensions.TryAdd("code", error.Code);
         context.ProblemDetails.Extensions.TryAdd("retryable", error.Retryable);
     }

@@ -49,11 +49,11 @@ internal sealed class RealtimeInstruments
 
     public void SlowConsumerClosed(string tenant) => _queueDrops.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 
-    public void BackplaneDropped() => _backplaneDrops.Add(1);
+    public void BackplaneDropped(string tenant) => _backplaneDrops.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 
-    public void HoleFilled(int events) => _holesFilled.Add(events);
+    public void HoleFilled(string tenant, int events) => _holesFilled.Add(events, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 
-    public void FeedReset() => _resets.Add(1);
+    public void FeedReset(string tenant) => _resets.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 
     public void ConnectionOpened(string tenant) => _connections.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 

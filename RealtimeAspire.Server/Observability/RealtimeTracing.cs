@@ -16,14 +16,9 @@ internal sealed class RealtimeTracing : IDisposable
     private readonly ActivitySource _source = new(SourceName);
 
     /// <summary>A publish, from its admission to its acknowledgement.</summary>
-    public Activity? StartPublish(Caller caller, TopicName topic, string? eventName)
-    {
-        var activity = _source.StartActivity("publish", ActivityKind.Producer);
-        return activity?
-            .SetTag(TagNames.Tenant, caller.Tenant)
-            .SetTag(TagNames.Topic, topic.Value)
-            .SetTag(TagNames.Event, eventName);
-    }
+    public Activity? StartPublish(Caller caller, TopicName topic) => _source.StartActivity("publish", ActivityKind.Producer)?
+        .SetTag(TagNames.Tenant, caller.Tenant)
+        .SetTag(TagNames.Topic, topic.Value);
 
     /// <summary>A transaction that stores publishes: part of the first one's trace, linked to the others.</summary>
     public Activity? StartAppend(IReadOnlyList<PendingAppend> appends)
@@ -50,6 +45,7 @@ internal sealed class RealtimeTracing : IDisposable
             .SetTag(TagNames.DbSystem, "redis")
             .SetTag(TagNames.DbSystemName, "redis")
             .SetTag(TagNames.DbOperation, "PUBLISH")
+            .SetTag(TagNames.Tenant, topic.Tenant)
             .SetTag(TagNames.Topic, topic.Name.Value);
     }
 
@@ -62,6 +58,7 @@ internal sealed class RealtimeTracing : IDisposable
         }
 
         return _source.StartActivity("deliver", ActivityKind.Consumer, publish)?
+            .SetTag(TagNames.Tenant, topic.Tenant)
             .SetTag(TagNames.Topic, topic.Name.Value)
             .SetTag(TagNames.Offset, offset)
             .SetTag(TagNames.Subscribers, subscribers);

@@ -15,6 +15,4 @@ internal static class TagNames
     public const string DbSystem = "db.system";
     public const string DbSystemName = "db.system.name";
     public const string DbOperation = "db.operation.name";
-    public const string MessagingSystem = "messaging.system";
-    public const string MessagingDestination = "messaging.destination.name";
 }

@@ -47,15 +47,75 @@ internal sealed class PublishPath(
     private const int MaxIdLength = 128;
     private const int ContentHashLength = 16;
 
+    // Parsers stop at 64, and an event's envelope in a message takes some of that.
+    private const int MaxDepth = 32;
+
     /// <param name="caller">Who publishes.</param>
     /// <param name="name">The topic.</param>
     /// <param name="request">Untrusted; every member is validated here. Its topic is not looked at.</param>
     /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
-    public async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request)
+    public Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request) =>
+        PublishAsync(caller, name, request, time.GetTimestamp());
+
+    /// <summary>
+    /// Publishes several, in order: all enter the log's line together. Stops at the first failure that may pass, so that
+    /// what follows can be sent again in order.
+    /// </summary>
+    /// <param name="caller">Who publishes.</param>
+    /// <param name="name">The topic.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="request">Each of them, untrusted; may refuse with a <see cref="RealtimeException"/>.</param>
+    public async Task<PublishOutcome[]> PublishManyAsync(Caller caller, TopicName name, int count, Func<int, PublishRequest> request)
     {
+        // One time limit for all: when it is over for one, it is over for those behind it.
         var started = time.GetTimestamp();
+        var publishes = new List<Task<PublishReply>>(count);
+        while (publishes.Count < count)
+        {
+            var publish = PublishOneAsync(publishes.Count);
+            publishes.Add(publish);
+            if (publish.IsFaulted && publish.Exception.InnerException is RealtimeException { Error.Retryable: true })
+            {
+                break;
+            }
+        }
+
+        var outcomes = new PublishOutcome[count];
+        var stopped = false;
+        for (var i = 0; i < count; i++)
+        {
+            outcomes[i] = i < publishes.Count ? await ToOutcomeAsync(publishes[i], stopped) : NotAttempted();
+            stopped |= outcomes[i].Error is { Retryable: true };
+        }
+
+        return outcomes;
+
+        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, name, request(i), started);
+    }
+
+    private static PublishOutcome NotAttempted() => new() { Error = new RealtimeException(ErrorCode.NotAttempted).ToBody() };
+
+    private static async Task<PublishOutcome> ToOutcomeAsync(Task<PublishReply> publish, bool stopped)
+    {
+        try
+        {
+            return new PublishOutcome { Reply = await publish };
+        }
+        // Behind a failure that may pass nothing counts as tried, but for what the log may have taken all the same.
+        catch (RealtimeException exception) when (!stopped || exception.Error == ErrorCode.LogUnavailable)
+        {
+            return new PublishOutcome { Error = exception.ToBody() };
+        }
+        catch (RealtimeException)
+        {
+            return NotAttempted();
+        }
+    }
+
+    private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started)
+    {
         var policy = topics.Get(name);
-        using var activity = tracing.StartPublish(caller, name, request.Event);
+        using var activity = tracing.StartPublish(caller, name);
         try
         {
             // 1.
@@ -63,7 +123,8 @@ internal sealed class PublishPath(
             limits.Admit(caller, payload.Length);
 
             // 2.
-            RequireForm(request);
+            RequireForm(request, payload);
+            activity?.SetTag(TagNames.Event, request.Event);
             access.RequirePublish(policy, request.Event!);
 
             // 3.
@@ -73,7 +134,7 @@ internal sealed class PublishPath(
             }
 
             // 4.
-            var append = ToAppend(caller, name, request, payload, activity);
+            var append = ToAppend(caller, name, request, payload, started, activity);
             var outcome = await log.AppendAsync(append, FanOut);
 
             // 6.
@@ -101,7 +162,7 @@ internal sealed class PublishPath(
         ? throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is missing.")
         : JsonMarshal.GetRawUtf8Value(request.Payload);
 
-    private static void RequireForm(PublishRequest request)
+    private static void RequireForm(PublishRequest request, ReadOnlySpan<byte> payload)
     {
         if (!EventCatalog.IsName(request.Event))
         {
@@ -123,15 +184,43 @@ internal sealed class PublishPath(
             throw new RealtimeException(ErrorCode.RequestInvalid, "A version (v) is 1 or more.");
         }
 
-        // Bytes that are no text would break every subscriber's connection.
-        if (!Utf8.IsValid(JsonMarshal.GetRawUtf8Value(request.Payload)))
+        // Bytes that are no text, or JSON deeper than parsers go by default, would break every subscriber's connection, and
+        // again at each recovery.
+        if (!Utf8.IsValid(payload))
         {
             throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is not UTF-8.");
         }
+
+        if (IsDeep(payload))
+        {
+            throw new RealtimeException(ErrorCode.PayloadInvalid, $"The payload is nested deeper than {MaxDepth} levels.");
+        }
     }
 
-    private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, Activity? activity) => new()
+    private static bool IsDeep(ReadOnlySpan<byte> payload)
     {
+        // Nearly all payloads have not even so many brackets.
+        if (payload.Count((byte)'[') + payload.Count((byte)'{') <= MaxDepth)
+        {
+            return false;
+        }
+
+        var reader = new Utf8JsonReader(payload, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        while (reader.Read())
+        {
+            // The depth outside the bracket that was just opened.
+            if (reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject && reader.CurrentDepth >= MaxDepth)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, long started, Activity? activity) => new()
+    {
+        Started = started,
         Topic = new TopicKey(caller.Tenant, name),
         Publisher = caller.UserId,
         Id = request.Id ?? Guid.CreateVersion7(time.GetUtcNow()).ToString(),

@@ -44,47 +44,57 @@ internal sealed class SubscribePath(
         RequireForm(request);
 
         // 1.
-        connection.RequireRoomFor(topic);
-
-        // 2.
-        access.RequireSubscribe(policy);
-
-        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        var announced = connection.Announce(topic);
+        try
         {
-            var subscription = new Subscription(connection, topic);
-            try
+            // 2.
+            access.RequireSubscribe(policy);
+
+            for (var attempt = 0; attempt < MaxAttempts; attempt++)
             {
-                // 3.
-                await feeds.AttachAsync(subscription, cancellationToken);
-                if (await JoinAsync(subscription, request, cancellationToken) is { } answer)
+                if (await AttachAndJoinAsync(new Subscription(connection, topic), announced, request, cancellationToken) is { } answer)
                 {
                     return answer;
                 }
             }
-            catch
-            {
-                connection.Drop(subscription, reason: null);
-                throw;
-            }
-
-            connection.Drop(subscription, reason: null);
+        }
+        finally
+        {
+            connection.Withdraw(topic, announced);
         }
 
         throw new RealtimeException(ErrorCode.Overloaded, "The topic moves faster than it can be read; try again.");
     }
 
+    /// <summary>Leaves nothing attached unless it is live. Null: as <see cref="JoinAsync"/>.</summary>
+    private async Task<SubscribeAnswer?> AttachAndJoinAsync(
+        Subscription subscription, object announced, SubscribeRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // 3.
+            await feeds.AttachAsync(subscription, cancellationToken);
+            return await JoinAsync(subscription, announced, request, cancellationToken);
+        }
+        finally
+        {
+            if (!subscription.IsLive)
+            {
+                subscription.Connection.Drop(subscription, reason: null);
+            }
+        }
+    }
+
     /// <summary>Null: the feed was reset meanwhile, or cannot be caught up with; attach again.</summary>
-    private async Task<SubscribeAnswer?> JoinAsync(Subscription subscription, SubscribeRequest request, CancellationToken cancellationToken)
+    private async Task<SubscribeAnswer?> JoinAsync(
+        Subscription subscription, object announced, SubscribeRequest request, CancellationToken cancellationToken)
     {
         var events = new List<EncodedEvent>();
         var (at, recovery, more) = await ReadFirstAsync(subscription.Topic, request, events, cancellationToken);
-        if (!subscription.Connection.TryAdd(subscription))
-        {
-            throw new OperationCanceledException("The connection has closed.");
-        }
+        var added = subscription.Connection.TryAdd(subscription, announced);
 
         // 5. and 6.
-        for (var attempt = 0; !more && attempt < MaxAttempts; attempt++)
+        for (var attempt = 0; added && !more && attempt < MaxAttempts; attempt++)
         {
             if (subscription.TryGoLive(ref at, events))
             {
@@ -94,7 +104,7 @@ internal sealed class SubscribePath(
 
             if (subscription.HasEnded)
             {
-                return null;
+                break;
             }
 
             // 4. again: the buffer has overflowed, or the feed was behind what was read.
@@ -107,13 +117,11 @@ internal sealed class SubscribePath(
             (at, more) = Take(page, at, events);
         }
 
-        if (!more)
-        {
-            return null;
-        }
-
-        subscription.Connection.Drop(subscription, reason: null);
-        return new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, events, More: true);
+        // With more to come nothing is live; and a client that has asked for something else meanwhile, for another subscribe
+        // or an unsubscribe, gets this answer for good measure.
+        return more || !subscription.Connection.IsWanted(subscription.Topic, announced)
+            ? new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, events, more)
+            : null;
     }
 
     /// <summary>What was asked for: where the reader then is, what became of its position, and whether there is more.</summary>

@@ -78,6 +78,7 @@ public sealed class AppendBatchTests
         new Append
         {
             Topic = new TopicKey("default", TopicName.Parse(topic)),
+            Started = 0,
             Publisher = publisher,
             Id = id,
             Event = "app:x",

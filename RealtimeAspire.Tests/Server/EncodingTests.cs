@@ -68,7 +68,7 @@ public sealed class EncodingTests
     {
         var sent = EncodedEvent.Encode(Logged);
 
-        var read = BackplaneMessage.Read(sent.Topic, BackplaneMessage.Write(sent))!;
+        var read = BackplaneMessage.Read(sent.Topic, BackplaneMessage.Write(sent, 1), 2, out _)!;
 
         Assert.Equal((sent.Topic, sent.Position, sent.TraceParent), (read.Topic, read.Position, read.TraceParent));
         Assert.Equal(sent.Json.ToArray(), read.Json.ToArray());
@@ -78,17 +78,25 @@ public sealed class EncodingTests
     [Fact]
     public void A_message_of_another_version_is_left_to_the_log()
     {
-        var message = BackplaneMessage.Write(EncodedEvent.Encode(Logged));
+        var message = BackplaneMessage.Write(EncodedEvent.Encode(Logged), 1);
         message[0] = BackplaneMessage.Version + 1;
 
-        Assert.Null(BackplaneMessage.Read(Logged.Topic, message));
+        Assert.Null(BackplaneMessage.Read(Logged.Topic, message, 2, out var isOwn));
+        Assert.False(isOwn);
+    }
+
+    [Fact]
+    public void A_node_skips_what_it_sent_itself()
+    {
+        Assert.Null(BackplaneMessage.Read(Logged.Topic, BackplaneMessage.Write(EncodedEvent.Encode(Logged), 1), 1, out var isOwn));
+        Assert.True(isOwn);
     }
 
     [Fact]
     public void No_bytes_break_the_reader() => Prop.ForAll<byte[]>(bytes =>
     {
         byte[] message = [BackplaneMessage.Version, .. bytes];
-        return BackplaneMessage.Read(Logged.Topic, message) is null or { Position.Offset: > 0 };
+        return BackplaneMessage.Read(Logged.Topic, message, 0, out _) is null or { Position.Offset: > 0 };
     }).QuickCheckThrowOnFailure();
 
     private static void Same(LoggedEvent logged)

@@ -90,12 +90,26 @@ public sealed class FeedSequenceTests
         Assert.True(_sequence.HasHole);
     }
 
-    private static EncodedEvent Event(long offset) => new()
+    [Fact]
+    public void What_is_held_is_bounded_in_bytes_too()
+    {
+        for (var offset = 2; offset < 100; offset++)
+        {
+            _sequence.Take(Event(offset, 64 * 1024), _ready);
+        }
+
+        Take(1);
+
+        Assert.Equal(1 + (FeedSequence.MaxAheadBytes / (64 * 1024)), _ready.Count);
+        Assert.True(_sequence.HasHole);
+    }
+
+    private static EncodedEvent Event(long offset, int bytes = 1) => new()
     {
         Topic = new TopicKey("default", TopicName.Parse("room:a")),
         Position = new Position("e", offset),
         TraceParent = null,
-        Json = new byte[] { 0 },
+        Json = new byte[bytes],
     };
 
     private FeedVerdict Take(long offset) => _sequence.Take(Event(offset), _ready);

@@ -16,10 +16,24 @@ internal sealed class MemoryTopicLog(TimeProvider time) : ITopicLog
 
     public bool IsDown { get; set; }
 
+    /// <summary>While set, an append is taken and answered when this completes.</summary>
+    public Task? Answer { get; set; }
+
+    public int Appends { get; private set; }
+
+    /// <summary>While set, a page is read and handed over when this completes.</summary>
+    public Task? Page { get; set; }
+
     public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed)
     {
         lock (_lock)
         {
+            Appends++;
+            if (Answer is { } answer)
+            {
+                return AnswerAfterAsync(answer, append, committed);
+            }
+
             if (IsDown)
             {
                 return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.LogUnavailable));
@@ -43,7 +57,21 @@ internal sealed class MemoryTopicLog(TimeProvider time) : ITopicLog
         }
     }
 
-    public Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken)
+    private async Task<AppendOutcome> AnswerAfterAsync(Task answer, Append append, Action<LoggedEvent> committed)
+    {
+        await answer;
+        Answer = null;
+        return await AppendAsync(append, committed);
+    }
+
+    public async Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken)
+    {
+        var page = await ReadNowAsync(topic, range, limit);
+        await (Page ?? Task.CompletedTask);
+        return page;
+    }
+
+    private Task<LogPage> ReadNowAsync(TopicKey topic, LogRange range, int limit)
     {
         lock (_lock)
         {
@@ -67,7 +95,7 @@ internal sealed class MemoryTopicLog(TimeProvider time) : ITopicLog
                 LogRange.Since since => kept.Where(logged => logged.Timestamp >= since.Time).Take(limit),
                 _ => throw new ArgumentOutOfRangeException(nameof(range)),
             };
-            return Task.FromResult(new LogPage(known.Tip, known.Floor, [.. events]));
+            return Task.FromResult(new LogPage(known.Tip, known.Floor, Cut([.. events], range is LogRange.Before or LogRange.Newest)));
         }
     }
 
@@ -98,6 +126,19 @@ internal sealed class MemoryTopicLog(TimeProvider time) : ITopicLog
         {
             _topics.Remove(topic);
         }
+    }
+
+    /// <summary>What fits into a page: the first events, or of those that end a range the last.</summary>
+    private static List<LoggedEvent> Cut(List<LoggedEvent> events, bool fromEnd)
+    {
+        var (bytes, count) = (0, 0);
+        while (count < events.Count && bytes < LogPage.MaxBytes)
+        {
+            bytes += events[fromEnd ? ^(count + 1) : count].Payload.Length;
+            count++;
+        }
+
+        return fromEnd ? events[^count..] : events[..count];
     }
 
     private sealed class Topic

@@ -215,6 +215,66 @@ public sealed class SubscribePathTests : IAsyncLifetime
         await DeliveredAsync(1, 3);
     }
 
+    // An unsubscribe, or another subscribe, overtook the first one while it read the log: the topic stayed subscribed.
+    [Fact]
+    public async Task Who_leaves_before_the_reply_has_left()
+    {
+        var connection = _node.Connect(_transport);
+        var page = new TaskCompletionSource();
+        _node.Log.Page = page.Task;
+        var subscribing = _node.SubscribeAsync(connection, Room);
+        await Until.TrueAsync(() => _node.Log.Reads == 1);
+
+        connection.Remove(Key);
+        page.SetResult();
+        await subscribing;
+        await PublishAsync(3);
+        await _node.SubscribeAsync(connection, Room);
+        await PublishAsync(1);
+
+        await DeliveredAsync(4);
+    }
+
+    [Fact]
+    public async Task Of_two_subscribes_at_once_the_later_one_is_live_and_both_are_answered()
+    {
+        var connection = _node.Connect(_transport);
+        var page = new TaskCompletionSource();
+        _node.Log.Page = page.Task;
+        var first = _node.SubscribeAsync(connection, Room);
+        var second = _node.SubscribeAsync(connection, Room, rewind: new Rewind { Count = 5 });
+        await Until.TrueAsync(() => _node.Log.Reads == 2);
+        page.SetResult();
+        await Task.WhenAll(first, second);
+
+        await PublishAsync(2);
+
+        await DeliveredAsync(1, 2);
+        Assert.Equal(2, _node.Log.Reads);
+    }
+
+    [Fact]
+    public async Task A_subscribe_that_fails_leaves_a_live_subscription_as_it_was()
+    {
+        var connection = _node.Connect(_transport);
+        await _node.SubscribeAsync(connection, Room);
+        _node.Log.IsDown = true;
+        await RefusedAsync("log_unavailable", _node.SubscribeAsync(connection, Room));
+        _node.Log.IsDown = false;
+
+        await PublishAsync(1);
+
+        await DeliveredAsync(1);
+    }
+
+    [Fact]
+    public async Task A_reader_whose_token_has_expired_is_closed()
+    {
+        _node.Connect(_transport).ExpireAfter(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+
+        Assert.Equal(ErrorCode.TokenExpired, await _transport.Closed.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task A_slow_reader_is_closed_and_holds_up_nobody()
     {

@@ -15,6 +15,8 @@ public abstract class TopicLogSpecification
 
     private protected abstract ITopicLog Log { get; }
 
+    private protected TopicKey Topic => _topic;
+
     [Fact]
     public async Task Offsets_are_1_2_3_in_one_epoch_and_times_never_fall()
     {
@@ -121,6 +123,33 @@ public abstract class TopicLogSpecification
     }
 
     [Fact]
+    public async Task A_page_holds_about_a_megabyte_however_many_events_were_asked_for()
+    {
+        var payload = new string('x', 300 * 1024);
+        await Task.WhenAll(Enumerable.Range(1, 9).Select(i => AppendAsync($"e{i}", payload)));
+
+        await OffsetsAreAsync([1, 2, 3, 4], new LogRange.After(0), 100);
+        await OffsetsAreAsync([5, 6, 7, 8], new LogRange.Before(9), 100);
+        await OffsetsAreAsync([6, 7, 8, 9], new LogRange.Newest(9), 100);
+        await OffsetsAreAsync([1, 2, 3, 4], new LogRange.Since(DateTimeOffset.UnixEpoch), 100);
+        Assert.Equal(9, (await ReadAsync(new LogRange.After(0))).Tip.Offset);
+    }
+
+    [Fact]
+    public async Task A_topic_of_the_same_name_in_another_tenant_is_another_topic()
+    {
+        var other = _topic with { Tenant = "other" };
+        await AppendAsync("a");
+        await AppendAsync("b");
+
+        var there = await AppendAsync("a", topic: other);
+
+        Assert.Equal((1, false), (there.Position.Offset, there.Duplicate));
+        var tips = await Log.ReadTipsAsync([_topic, other], TestContext.Current.CancellationToken);
+        Assert.Equal((2, 1), (tips[_topic].Offset, tips[other].Offset));
+    }
+
+    [Fact]
     public async Task A_topic_without_events_is_at_the_origin_and_reading_it_makes_nothing()
     {
         var page = await ReadAsync(new LogRange.After(0));
@@ -142,12 +171,13 @@ public abstract class TopicLogSpecification
         Assert.Equal(Position.Origin, tips[empty]);
     }
 
-    private Task<AppendOutcome> AppendAsync(string id, string text = "hi", string publisher = "ada", TopicKey? topic = null) =>
+    private protected Task<AppendOutcome> AppendAsync(string id, string text = "hi", string publisher = "ada", TopicKey? topic = null) =>
         Log.AppendAsync(Append(id, $"\"{text}\"") with { Publisher = publisher, Topic = topic ?? _topic }, _committed.Enqueue);
 
     private Append Append(string id, string payload) => new()
     {
         Topic = _topic,
+        Started = TimeProvider.System.GetTimestamp(),
         Publisher = "ada",
         Id = id,
         Event = "app:x",

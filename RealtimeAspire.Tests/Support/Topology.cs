@@ -23,6 +23,7 @@ public sealed record Node(string ResourceId, Uri Address);
 public sealed class Topology : IAsyncLifetime
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(3);
+    private static readonly string[] Resources = ["redis", "postgres", "realtime", "api", "web"];
     private DistributedApplication? _app;
 
     public DistributedApplication App => _app ?? throw new InvalidOperationException("The topology has not been started.");
@@ -45,19 +46,19 @@ public sealed class Topology : IAsyncLifetime
             new Node(s.ResourceId, new Uri(s.Snapshot.EnvironmentVariables.Single(v => v.Name == "ASPNETCORE_URLS").Value!)))];
     }
 
-    /// <summary>The last known state of every process and resource.</summary>
+    /// <summary>The last known state of every process and resource of ours: Aspire has others of its own, and parameters.</summary>
     public IReadOnlyList<ResourceEvent> States()
     {
         var states = new Dictionary<string, ResourceEvent>(StringComparer.Ordinal);
         var changes = App.ResourceNotifications.WatchAsync(Cancelled).GetAsyncEnumerator(Cancelled);
         for (var next = changes.MoveNextAsync(); next.IsCompletedSuccessfully && next.Result; next = changes.MoveNextAsync())
             states[changes.Current.ResourceId] = changes.Current;
-        return [.. states.Values];
+        return [.. states.Values.Where(s => Resources.Contains(s.Resource.Name))];
     }
 
     /// <summary>Waits until each process of each resource is running and healthy, as a scenario has to leave it.</summary>
     public Task BecomesHealthyAsync() => Eventually.BecomesTrueAsync(
-        () => States().All(s => s.Resource is ParameterResource || (s.Snapshot.State?.Text == KnownResourceStates.Running && s.Snapshot.HealthStatus == HealthStatus.Healthy)),
+        () => States().All(s => s.Snapshot.State?.Text == KnownResourceStates.Running && s.Snapshot.HealthStatus == HealthStatus.Healthy),
         "not everything is running and healthy");
 
     public int ProcessId(string resourceId) =>
@@ -132,7 +133,7 @@ public sealed class Topology : IAsyncLifetime
     {
         try
         {
-            foreach (var resource in (string[])["redis", "postgres", "realtime", "api", "web"])
+            foreach (var resource in Resources)
                 await app.ResourceNotifications.WaitForResourceHealthyAsync(resource, WaitBehavior.StopOnResourceUnavailable, cancellationToken);
         }
         catch (OperationCanceledException error)

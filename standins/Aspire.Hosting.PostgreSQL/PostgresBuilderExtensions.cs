@@ -9,28 +9,24 @@ namespace Aspire.Hosting
     public static class PostgresBuilderExtensions
     {
         /// <summary>A PostgreSQL server that demands a password and listens on loopback only.</summary>
-        public static IResourceBuilder<PostgresServerResource> AddPostgres(
-            this IDistributedApplicationBuilder builder, string name, IResourceBuilder<ParameterResource>? userName = null,
-            IResourceBuilder<ParameterResource>? password = null, int? port = null)
+        public static IResourceBuilder<PostgresServerResource> AddPostgres(this IDistributedApplicationBuilder builder, string name)
         {
-            var server = new PostgresServerResource(name, userName?.Resource, password?.Resource
-                ?? ParameterResourceBuilderExtensions.CreateDefaultPasswordParameter(builder, $"{name}-password"));
-            builder.Eventing.Subscribe<ResourceReadyEvent>(server, (_, cancellationToken) => CreateDatabasesAsync(server, cancellationToken));
+            var server = new PostgresServerResource(name, ParameterResourceBuilderExtensions.CreatePassword(builder, $"{name}-password", special: true));
             return builder.AddResource(server)
-                .WithEndpoint(port: port, targetPort: 5432, name: PostgresServerResource.PrimaryEndpointName)
+                .WithEndpoint("tcp")
+                .WithAnnotation(new ReadyAnnotation(cancellationToken => CreateDatabasesAsync(server, cancellationToken)))
                 .WithAnnotation(new ProcessAnnotation((context, cancellationToken) => PostgresProcess.PrepareAsync(server, context, cancellationToken)))
                 .WithConnectionCheck("postgres");
         }
 
-        public static IResourceBuilder<PostgresDatabaseResource> AddDatabase(this IResourceBuilder<PostgresServerResource> builder, string name, string? databaseName = null)
+        public static IResourceBuilder<PostgresDatabaseResource> AddDatabase(this IResourceBuilder<PostgresServerResource> builder, string name)
         {
-            var database = new PostgresDatabaseResource(name, databaseName ?? name, builder.Resource);
-            builder.Resource.Add(database);
-            return builder.ApplicationBuilder.AddResource(database).WithConnectionCheck(database.DatabaseName);
+            builder.Resource.Databases.Add(name);
+            return builder.ApplicationBuilder.AddResource(new PostgresDatabaseResource(name, builder.Resource)).WithConnectionCheck(name);
         }
 
-        public static IResourceBuilder<PostgresServerResource> WithDataVolume(this IResourceBuilder<PostgresServerResource> builder, string? name = null, bool isReadOnly = false) =>
-            builder.WithAnnotation(new ContainerMountAnnotation(name ?? Tools.VolumeName.For(builder), "/var/lib/postgresql"));
+        public static IResourceBuilder<PostgresServerResource> WithDataVolume(this IResourceBuilder<PostgresServerResource> builder, string? name = null) =>
+            builder.WithAnnotation(new VolumeAnnotation(name ?? Tools.VolumeName.For(builder)));
 
         private static IResourceBuilder<T> WithConnectionCheck<T>(this IResourceBuilder<T> builder, string database) where T : IResourceWithConnectionString
         {
@@ -42,7 +38,7 @@ namespace Aspire.Hosting
         private static async Task CreateDatabasesAsync(PostgresServerResource server, CancellationToken cancellationToken)
         {
             await using var connection = await OpenAsync(server, "postgres", cancellationToken);
-            foreach (var database in server.Databases.Values)
+            foreach (var database in server.Databases)
             {
                 await using var exists = new NpgsqlCommand("select 1 from pg_database where datname = $1", connection) { Parameters = { new() { Value = database } } };
                 if (await exists.ExecuteScalarAsync(cancellationToken) is not null)
@@ -81,32 +77,32 @@ namespace Aspire.Hosting
 
 namespace Aspire.Hosting.ApplicationModel
 {
-    public class PostgresServerResource(string name, ParameterResource? userName, ParameterResource password) : ContainerResource(name), IResourceWithConnectionString
+    public class PostgresServerResource : ContainerResource, IResourceWithConnectionString
     {
-        internal const string PrimaryEndpointName = "tcp";
-        private readonly Dictionary<string, string> _databases = new(StringComparer.OrdinalIgnoreCase);
+        internal const string UserName = "postgres";
 
-        public EndpointReference PrimaryEndpoint => new(this, PrimaryEndpointName);
+        internal PostgresServerResource(string name, ParameterResource password) : base(name) => PasswordParameter = password;
 
-        public ReferenceExpression UserNameReference => userName is null ? ReferenceExpression.Create($"postgres") : ReferenceExpression.Create($"{userName}");
+        public ParameterResource PasswordParameter { get; }
 
-        public ParameterResource PasswordParameter => password;
+        public ReferenceExpression ConnectionStringExpression
+        {
+            get
+            {
+                var endpoint = new EndpointReference(this, "tcp");
+                return ReferenceExpression.Create($"Host={endpoint.Property(EndpointProperty.Host)};Port={endpoint.Property(EndpointProperty.Port)};Username={UserName};Password={PasswordParameter}");
+            }
+        }
 
-        public IReadOnlyDictionary<string, string> Databases => _databases;
-
-        public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create(
-            $"Host={PrimaryEndpoint.Property(EndpointProperty.Host)};Port={PrimaryEndpoint.Property(EndpointProperty.Port)};Username={UserNameReference};Password={PasswordParameter}");
-
-        internal void Add(PostgresDatabaseResource database) => _databases[database.Name] = database.DatabaseName;
+        internal List<string> Databases { get; } = [];
     }
 
-    public class PostgresDatabaseResource(string name, string databaseName, PostgresServerResource postgresParentResource)
-        : Resource(name), IResourceWithParent<PostgresServerResource>, IResourceWithConnectionString
+    public class PostgresDatabaseResource : Resource, IResourceWithParent<PostgresServerResource>, IResourceWithConnectionString
     {
-        public PostgresServerResource Parent => postgresParentResource;
+        internal PostgresDatabaseResource(string name, PostgresServerResource server) : base(name) => Parent = server;
 
-        public string DatabaseName => databaseName;
+        public PostgresServerResource Parent { get; }
 
-        public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create($"{Parent};Database={DatabaseName}");
+        public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create($"{Parent};Database={Name}");
     }
 }

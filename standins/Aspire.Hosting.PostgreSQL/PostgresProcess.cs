@@ -103,9 +103,8 @@ internal static class PostgresProcess
             }
 
             context.Logger.LogInformation("Preparing a new data folder {Folder}", data);
-            var user = await server.UserNameReference.GetValueAsync(cancellationToken);
             var (program, args) = AsAcceptedUser(Path.Combine(programs, "initdb"),
-                ["-D", data, "-U", user!, $"--pwfile={password}", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions"]);
+                ["-D", data, "-U", PostgresServerResource.UserName, $"--pwfile={password}", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions"]);
             await ToolCache.RunAsync(program, args, cancellationToken: cancellationToken);
         }
         finally

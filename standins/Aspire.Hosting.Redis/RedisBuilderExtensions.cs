@@ -10,22 +10,20 @@ namespace Aspire.Hosting
     public static class RedisBuilderExtensions
     {
         /// <summary>A Redis server that demands a password and listens on loopback only.</summary>
-        public static IResourceBuilder<RedisResource> AddRedis(
-            this IDistributedApplicationBuilder builder, string name, int? port = null, IResourceBuilder<ParameterResource>? password = null)
+        public static IResourceBuilder<RedisResource> AddRedis(this IDistributedApplicationBuilder builder, string name)
         {
-            var redis = new RedisResource(name, password?.Resource
-                ?? ParameterResourceBuilderExtensions.CreateDefaultPasswordParameter(builder, $"{name}-password", special: false));
+            var redis = new RedisResource(name, ParameterResourceBuilderExtensions.CreatePassword(builder, $"{name}-password", special: false));
             var key = $"{name}_check";
             builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(key, _ => new PingCheck(redis), null, null));
             return builder.AddResource(redis)
-                .WithEndpoint(port: port, targetPort: 6379, name: RedisResource.PrimaryEndpointName, scheme: "redis")
+                .WithEndpoint("tcp", "redis")
                 .WithAnnotation(new ProcessAnnotation((context, cancellationToken) => PrepareAsync(redis, context, cancellationToken)))
                 .WithHealthCheck(key);
         }
 
         /// <summary>Keeps the data over runs: snapshots, as the real package's image takes them.</summary>
-        public static IResourceBuilder<RedisResource> WithDataVolume(this IResourceBuilder<RedisResource> builder, string? name = null, bool isReadOnly = false) =>
-            builder.WithAnnotation(new ContainerMountAnnotation(name ?? VolumeName.For(builder), "/data"));
+        public static IResourceBuilder<RedisResource> WithDataVolume(this IResourceBuilder<RedisResource> builder, string? name = null) =>
+            builder.WithAnnotation(new VolumeAnnotation(name ?? VolumeName.For(builder)));
 
         private static async Task<ProcessSpec> PrepareAsync(RedisResource redis, ProcessContext context, CancellationToken cancellationToken)
         {
@@ -37,7 +35,7 @@ namespace Aspire.Hosting
             await File.WriteAllTextAsync(file, $"""
                 bind 127.0.0.1 -::1
                 port {context.Port}
-                requirepass "{await redis.PasswordParameter!.GetValueAsync(cancellationToken)}"
+                requirepass "{await redis.PasswordParameter.GetValueAsync(cancellationToken)}"
                 dir "{data}"
                 save {(context.Volume is null ? "\"\"" : "60 1")}
                 maxmemory-policy noeviction
@@ -89,17 +87,13 @@ namespace Aspire.Hosting
 
 namespace Aspire.Hosting.ApplicationModel
 {
-    public class RedisResource(string name) : ContainerResource(name), IResourceWithConnectionString
+    public class RedisResource : ContainerResource, IResourceWithConnectionString
     {
-        internal const string PrimaryEndpointName = "tcp";
+        internal RedisResource(string name, ParameterResource password) : base(name) => PasswordParameter = password;
 
-        public RedisResource(string name, ParameterResource password) : this(name) => PasswordParameter = password;
-
-        public EndpointReference PrimaryEndpoint => new(this, PrimaryEndpointName);
-
-        public ParameterResource? PasswordParameter { get; }
+        public ParameterResource PasswordParameter { get; }
 
         public ReferenceExpression ConnectionStringExpression =>
-            ReferenceExpression.Create($"{PrimaryEndpoint.Property(EndpointProperty.HostAndPort)},password={PasswordParameter!}");
+            ReferenceExpression.Create($"{new EndpointReference(this, "tcp").Property(EndpointProperty.HostAndPort)},password={PasswordParameter}");
     }
 }

@@ -1,6 +1,5 @@
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Eventing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -15,12 +14,6 @@ public interface IDistributedApplicationTestingBuilder : IDistributedApplication
 /// <summary>Runs an app host's own entry point inside a test, up to the point where the test takes over.</summary>
 public static class DistributedApplicationTestingBuilder
 {
-    public static Task<IDistributedApplicationTestingBuilder> CreateAsync<TEntryPoint>(CancellationToken cancellationToken = default) where TEntryPoint : class =>
-        CreateAsync<TEntryPoint>([], cancellationToken);
-
-    public static Task<IDistributedApplicationTestingBuilder> CreateAsync<TEntryPoint>(string[] args, CancellationToken cancellationToken = default) where TEntryPoint : class =>
-        CreateAsync<TEntryPoint>(args, (_, _) => { }, cancellationToken);
-
     public static async Task<IDistributedApplicationTestingBuilder> CreateAsync<TEntryPoint>(
         string[] args, Action<DistributedApplicationOptions, HostApplicationBuilderSettings> configureBuilder, CancellationToken cancellationToken = default) where TEntryPoint : class
     {
@@ -71,23 +64,13 @@ public static class DistributedApplicationTestingBuilder
     {
         public ConfigurationManager Configuration => inner.Configuration;
 
-        public string AppHostDirectory => inner.AppHostDirectory;
-
         public Assembly? AppHostAssembly => inner.AppHostAssembly;
 
         public IHostEnvironment Environment => inner.Environment;
 
         public IServiceCollection Services => inner.Services;
 
-        public IDistributedApplicationEventing Eventing => inner.Eventing;
-
-        public DistributedApplicationExecutionContext ExecutionContext => inner.ExecutionContext;
-
-        public IResourceCollection Resources => inner.Resources;
-
         public IResourceBuilder<T> AddResource<T>(T resource) where T : IResource => inner.AddResource(resource);
-
-        public IResourceBuilder<T> CreateResourceBuilder<T>(T resource) where T : IResource => inner.CreateResourceBuilder(resource);
 
         public DistributedApplication Build() => BuildAsync().GetAwaiter().GetResult();
 
@@ -109,20 +92,11 @@ public static class DistributedApplicationTestingBuilder
 
 public static class DistributedApplicationHostingTestingExtensions
 {
-    /// <summary>A client for a resource's http endpoint; retries and such are configured as for any other client.</summary>
-    public static HttpClient CreateHttpClient(this DistributedApplication app, string resourceName, string? endpointName = default)
-    {
-        var client = app.Services.GetRequiredService<IHttpClientFactory>().CreateClient();
-        client.BaseAddress = app.GetEndpoint(resourceName, endpointName);
-        return client;
-    }
-
     public static Uri GetEndpoint(this DistributedApplication app, string resourceName, string? endpointName = default)
     {
-        var endpoints = Resource(app, resourceName).Annotations.OfType<EndpointAnnotation>();
-        var endpoint = (endpointName is null ? endpoints.FirstOrDefault(e => e.UriScheme is "http" or "https") ?? endpoints.FirstOrDefault() : endpoints.FirstOrDefault(e => e.Name == endpointName))
+        var endpoint = Resource(app, resourceName).Annotations.OfType<EndpointAnnotation>().FirstOrDefault(e => e.Name == (endpointName ?? "http"))
             ?? throw new ArgumentException($"Endpoint '{endpointName}' for resource '{resourceName}' not found.", nameof(endpointName));
-        return new Uri(endpoint.AllocatedEndpoint?.UriString ?? throw new InvalidOperationException($"Endpoint '{endpoint.Name}' of resource '{resourceName}' has no address yet."));
+        return new Uri(endpoint.AllocatedUrl ?? throw new InvalidOperationException($"Endpoint '{endpoint.Name}' of resource '{resourceName}' has no address yet."));
     }
 
     public static ValueTask<string?> GetConnectionStringAsync(this DistributedApplication app, string resourceName, CancellationToken cancellationToken = default) =>

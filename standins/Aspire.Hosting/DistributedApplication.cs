@@ -1,5 +1,4 @@
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Eventing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -9,7 +8,6 @@ public class DistributedApplication : IHost, IAsyncDisposable
 {
     private readonly IHost _host;
     private readonly EntryPointInterception? _interception;
-    private bool _beforeStartPublished;
 
     internal DistributedApplication(IHost host, EntryPointInterception? interception)
     {
@@ -27,17 +25,7 @@ public class DistributedApplication : IHost, IAsyncDisposable
 
     public static IDistributedApplicationBuilder CreateBuilder(DistributedApplicationOptions options) => new DistributedApplicationBuilder(options);
 
-    public async Task StartAsync(CancellationToken cancellationToken = default)
-    {
-        if (!_beforeStartPublished)
-        {
-            _beforeStartPublished = true;
-            await Services.GetRequiredService<IDistributedApplicationEventing>().PublishAsync(
-                new BeforeStartEvent(Services, Services.GetRequiredService<DistributedApplicationModel>()), cancellationToken);
-        }
-
-        await _host.StartAsync(cancellationToken);
-    }
+    public Task StartAsync(CancellationToken cancellationToken = default) => _host.StartAsync(cancellationToken);
 
     public Task StopAsync(CancellationToken cancellationToken = default) => _host.StopAsync(cancellationToken);
 

@@ -4,7 +4,6 @@ using System.Text;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Dashboard;
 using Aspire.Hosting.Dcp;
-using Aspire.Hosting.Eventing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -13,9 +12,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Aspire.Hosting;
 
-public class DistributedApplicationBuilder : IDistributedApplicationBuilder
+internal sealed class DistributedApplicationBuilder : IDistributedApplicationBuilder
 {
     private readonly HostApplicationBuilder _inner;
+    private readonly List<IResource> _resources = [];
     private readonly EntryPointInterception? _interception = EntryPointInterception.Current;
 
     public DistributedApplicationBuilder(DistributedApplicationOptions options)
@@ -24,7 +24,7 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         _interception?.Configure(options, settings);
         _inner = new HostApplicationBuilder(settings);
         AppHostAssembly = _interception?.EntryAssembly ?? Assembly.GetEntryAssembly();
-        AppHostDirectory = Metadata("AppHostProjectPath") ?? _inner.Environment.ContentRootPath;
+        var directory = AppHostAssembly?.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(a => a.Key == "AppHostProjectPath")?.Value ?? _inner.Environment.ContentRootPath;
 
         // As `dotnet run` does: generated passwords live in the user's secrets.
         if (AppHostAssembly is not null)
@@ -33,9 +33,8 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         if (settings.Args is { Length: > 0 } args)
             _inner.Configuration.AddCommandLine(args);
 
-        _inner.Configuration["AppHost:Directory"] = AppHostDirectory;
         _inner.Configuration["AppHost:Name"] = AppHostAssembly?.GetName().Name ?? "AppHost";
-        _inner.Configuration["AppHost:Sha256"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(AppHostDirectory)));
+        _inner.Configuration["AppHost:Sha256"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(directory)));
         _inner.Configuration["AppHost:ResourceService:ApiKey"] ??= NewKey();
         _inner.Configuration["AppHost:OtlpApiKey"] ??= NewKey();
         _inner.Configuration["AppHost:DashboardApiKey"] ??= NewKey();
@@ -50,12 +49,10 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         Services.AddHealthChecks();
         Services.AddHttpClient();
         Services.AddSingleton(options);
-        Services.AddSingleton(Eventing);
-        Services.AddSingleton(ExecutionContext);
         Services.AddSingleton<ResourceLoggerService>();
-        Services.AddSingleton<ResourceNotificationService>();
-        Services.AddSingleton(p => new ResourceCommandService(p.GetRequiredService<ResourceNotificationService>(), p.GetRequiredService<ResourceLoggerService>(), p));
-        Services.AddSingleton(_ => new DistributedApplicationModel(Resources));
+        Services.AddSingleton(p => new ResourceNotificationService(p.GetRequiredService<ResourceLoggerService>()));
+        Services.AddSingleton(p => new ResourceCommandService(p.GetRequiredService<ResourceNotificationService>(), p.GetRequiredService<ResourceLoggerService>()));
+        Services.AddSingleton(_ => new DistributedApplicationModel(_resources));
         Services.AddSingleton<DcpHost>();
         Services.AddSingleton<DashboardProcess>();
         Services.AddSingleton<ResourceStarter>();
@@ -71,29 +68,19 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
 
     public ConfigurationManager Configuration => _inner.Configuration;
 
-    public string AppHostDirectory { get; }
-
     public Assembly? AppHostAssembly { get; }
 
     public IHostEnvironment Environment => _inner.Environment;
 
     public IServiceCollection Services => _inner.Services;
 
-    public IDistributedApplicationEventing Eventing { get; } = new DistributedApplicationEventing();
-
-    public DistributedApplicationExecutionContext ExecutionContext { get; } = new();
-
-    public IResourceCollection Resources { get; } = new ResourceCollection();
-
     public IResourceBuilder<T> AddResource<T>(T resource) where T : IResource
     {
-        if (Resources.Any(r => string.Equals(r.Name, resource.Name, StringComparison.OrdinalIgnoreCase)))
+        if (_resources.Any(r => string.Equals(r.Name, resource.Name, StringComparison.OrdinalIgnoreCase)))
             throw new DistributedApplicationException($"Cannot add resource of type '{resource.GetType()}' with name '{resource.Name}': the name is taken.");
-        Resources.Add(resource);
-        return CreateResourceBuilder(resource);
+        _resources.Add(resource);
+        return new ResourceBuilder<T>(this, resource);
     }
-
-    public IResourceBuilder<T> CreateResourceBuilder<T>(T resource) where T : IResource => new ResourceBuilder<T>(this, resource);
 
     public DistributedApplication Build()
     {
@@ -102,9 +89,6 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
         _interception?.ApplicationBuilt(application);
         return application;
     }
-
-    private string? Metadata(string key) => AppHostAssembly?.GetCustomAttributes<AssemblyMetadataAttribute>()
-        .FirstOrDefault(a => string.Equals(a.Key, key, StringComparison.OrdinalIgnoreCase))?.Value;
 
     private static string NewKey() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 }

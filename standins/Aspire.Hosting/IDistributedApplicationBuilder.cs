@@ -1,6 +1,5 @@
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Eventing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -11,23 +10,13 @@ namespace Aspire.Hosting
     {
         ConfigurationManager Configuration { get; }
 
-        string AppHostDirectory { get; }
-
         Assembly? AppHostAssembly { get; }
 
         IHostEnvironment Environment { get; }
 
         IServiceCollection Services { get; }
 
-        IDistributedApplicationEventing Eventing { get; }
-
-        DistributedApplicationExecutionContext ExecutionContext { get; }
-
-        IResourceCollection Resources { get; }
-
         IResourceBuilder<T> AddResource<T>(T resource) where T : IResource;
-
-        IResourceBuilder<T> CreateResourceBuilder<T>(T resource) where T : IResource;
 
         DistributedApplication Build();
     }
@@ -37,29 +26,16 @@ namespace Aspire.Hosting
         public string[]? Args { get; set; }
 
         public bool DisableDashboard { get; set; }
-
-        public string? AssemblyName { get; set; }
-    }
-
-    /// <summary>Tells what the app host does with the model. Here it always runs it.</summary>
-    public class DistributedApplicationExecutionContext
-    {
-        public bool IsRunMode => true;
-
-        public bool IsPublishMode => false;
     }
 }
 
 namespace Aspire.Hosting.ApplicationModel
 {
-    public interface IResourceCollection : IList<IResource>;
-
-    internal sealed class ResourceCollection : System.Collections.ObjectModel.Collection<IResource>, IResourceCollection;
-
-    public enum ResourceAnnotationMutationBehavior
+    public class DistributedApplicationModel
     {
-        Append,
-        Replace,
+        internal DistributedApplicationModel(IEnumerable<IResource> resources) => Resources = [.. resources];
+
+        public IReadOnlyList<IResource> Resources { get; }
     }
 
     public interface IResourceBuilder<out T> where T : IResource
@@ -68,8 +44,7 @@ namespace Aspire.Hosting.ApplicationModel
 
         T Resource { get; }
 
-        IResourceBuilder<T> WithAnnotation<TAnnotation>(TAnnotation annotation, ResourceAnnotationMutationBehavior behavior = ResourceAnnotationMutationBehavior.Append)
-            where TAnnotation : IResourceAnnotation;
+        IResourceBuilder<T> WithAnnotation<TAnnotation>(TAnnotation annotation) where TAnnotation : IResourceAnnotation;
     }
 
     internal sealed class ResourceBuilder<T>(IDistributedApplicationBuilder applicationBuilder, T resource) : IResourceBuilder<T> where T : IResource
@@ -78,14 +53,8 @@ namespace Aspire.Hosting.ApplicationModel
 
         public T Resource => resource;
 
-        public IResourceBuilder<T> WithAnnotation<TAnnotation>(TAnnotation annotation, ResourceAnnotationMutationBehavior behavior = ResourceAnnotationMutationBehavior.Append) where TAnnotation : IResourceAnnotation
+        public IResourceBuilder<T> WithAnnotation<TAnnotation>(TAnnotation annotation) where TAnnotation : IResourceAnnotation
         {
-            if (behavior == ResourceAnnotationMutationBehavior.Replace)
-            {
-                foreach (var old in Resource.Annotations.OfType<TAnnotation>().ToArray())
-                    Resource.Annotations.Remove(old);
-            }
-
             Resource.Annotations.Add(annotation);
             return this;
         }

@@ -13,15 +13,13 @@ public static class ParameterResourceBuilderExtensions
         builder.AddResource(Create(builder, name, value, secret, persist));
 
     /// <summary>A generated password that stays the same over runs, because the data behind it does.</summary>
-    public static ParameterResource CreateDefaultPasswordParameter(
-        IDistributedApplicationBuilder builder, string name, bool lower = true, bool upper = true, bool numeric = true, bool special = true,
-        int minLower = 0, int minUpper = 0, int minNumeric = 0, int minSpecial = 0) =>
+    internal static ParameterResource CreatePassword(IDistributedApplicationBuilder builder, string name, bool special) =>
         Create(builder, name, new GenerateParameterDefault { Special = special }, secret: true, persist: true);
 
     private static ParameterResource Create(IDistributedApplicationBuilder builder, string name, ParameterDefault value, bool secret, bool persist)
     {
         var key = $"Parameters:{name}";
-        return new ParameterResource(name, _ => builder.Configuration[key] ?? Generate(builder, key, value, persist), secret);
+        return new ParameterResource(name, () => builder.Configuration[key] ?? Generate(builder, key, value, persist), secret);
     }
 
     private static string Generate(IDistributedApplicationBuilder builder, string key, ParameterDefault value, bool persist)

@@ -16,9 +16,8 @@ public static class ProjectResourceBuilderExtensions
         var project = builder.AddResource(new ProjectResource(name)).WithAnnotation<IProjectMetadata>(new TProject());
 
         // Both hold in the real package too: telemetry goes to the dashboard, and Kestrel listens where the orchestrator says.
-        return project.WithEnvironment(context =>
+        return project.WithEnvironment(variables =>
         {
-            var variables = context.EnvironmentVariables;
             variables["OTEL_SERVICE_NAME"] = name;
             variables["OTEL_BLRP_SCHEDULE_DELAY"] = "1000";
             variables["OTEL_BSP_SCHEDULE_DELAY"] = "1000";
@@ -30,10 +29,9 @@ public static class ProjectResourceBuilderExtensions
                 .Select(e => $"{e.UriScheme}://localhost:{Dcp.Orchestrator.PortTemplate(project.Resource, e)}");
             if (string.Join(';', urls) is { Length: > 0 } listen)
                 variables["ASPNETCORE_URLS"] = listen;
-            return Task.CompletedTask;
         });
     }
 
     public static IResourceBuilder<ProjectResource> WithReplicas(this IResourceBuilder<ProjectResource> builder, int replicas) =>
-        builder.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace);
+        builder.WithAnnotation(new ReplicaAnnotation(replicas));
 }

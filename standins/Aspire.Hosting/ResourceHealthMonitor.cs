@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Eventing;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 
@@ -8,8 +7,7 @@ namespace Aspire.Hosting;
 
 /// <summary>Runs the health checks of what is running: often until it is healthy, then now and then. Tells when a resource is ready.</summary>
 internal sealed class ResourceHealthMonitor(
-    HealthCheckService checks, DistributedApplicationModel model, ResourceNotificationService notifications,
-    IDistributedApplicationEventing eventing, IServiceProvider services, TimeProvider time) : BackgroundService
+    HealthCheckService checks, DistributedApplicationModel model, ResourceNotificationService notifications, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan WhileUnhealthy = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan WhileHealthy = TimeSpan.FromSeconds(2);
@@ -29,7 +27,8 @@ internal sealed class ResourceHealthMonitor(
             if (healthy && !ready)
             {
                 ready = true;
-                await eventing.PublishAsync(new ResourceReadyEvent(resource, services), cancellationToken);
+                foreach (var annotation in resource.Annotations.OfType<ReadyAnnotation>())
+                    await annotation.Callback(cancellationToken);
             }
 
             if (keys.Count == 0)

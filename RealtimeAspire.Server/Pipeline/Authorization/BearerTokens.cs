@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,17 +14,28 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 internal static class BearerTokens
 {
     private const string Scheme = JwtBearerDefaults.AuthenticationScheme;
+    private const long LastSecond = 253_402_300_799;
     private const string HeaderPrefix = "Bearer ";
+
+    /// <summary>How long a token is good past its end, and before its beginning: clocks differ, and so do a client's plans.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(25);
 
     public static void AddBearerTokens(this IServiceCollection services)
     {
         services.AddSingleton<TokenIssuer>();
         services.AddAuthentication(Scheme).AddJwtBearer();
         services.AddAuthorization();
-        services.AddOptions<JwtBearerOptions>(Scheme).Configure<IOptions<RealtimeOptions>>((bearer, realtime) => Configure(bearer, realtime.Value.Auth));
+        services.AddOptions<JwtBearerOptions>(Scheme)
+            .Configure<IOptions<RealtimeOptions>, TimeProvider>((bearer, realtime, time) => Configure(bearer, realtime.Value.Auth, time));
     }
 
-    private static void Configure(JwtBearerOptions bearer, AuthOptions auth)
+    /// <summary>When the token that came with the connection expires.</summary>
+    public static DateTimeOffset? ExpiryOf(ClaimsPrincipal? principal) =>
+        long.TryParse(principal?.FindFirstValue("exp"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds <= LastSecond
+            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+            : null;
+
+    private static void Configure(JwtBearerOptions bearer, AuthOptions auth, TimeProvider time)
     {
         bearer.TokenValidationParameters = new TokenValidationParameters
         {
@@ -33,13 +46,31 @@ internal static class BearerTokens
             ValidateIssuerSigningKey = true,
             RequireSignedTokens = true,
             RequireExpirationTime = true,
-            ClockSkew = TimeSpan.FromSeconds(30),
+            LifetimeValidator = (from, to, _, _) => IsAlive(from, to, time.GetUtcNow().UtcDateTime),
         };
         bearer.Events = new JwtBearerEvents
         {
             OnMessageReceived = context => ReadToken(context, auth.MaxTokenLength),
+            OnTokenValidated = RequireSubject,
             OnChallenge = Challenge,
         };
+    }
+
+    private static bool IsAlive(DateTime? from, DateTime? to, DateTime now) => to + Grace > now && (from is null || from - Grace <= now);
+
+    /// <summary>A token that names nobody is refused at the door and not inside.</summary>
+    private static Task RequireSubject(TokenValidatedContext context)
+    {
+        try
+        {
+            Caller.From(context.Principal);
+        }
+        catch (RealtimeException exception)
+        {
+            context.Fail(exception);
+        }
+
+        return Task.CompletedTask;
     }
 
     private static Task ReadToken(MessageReceivedContext context, int maxLength)

@@ -21,9 +21,11 @@ internal sealed record TokenReply(
 /// <summary>The development identity: <c>POST /auth/token</c>.</summary>
 internal static class TokenApi
 {
+    private const int BodyBytes = 16 * 1024;
+
     public static void MapTokenApi(this IEndpointRouteBuilder endpoints)
     {
-        var auth = endpoints.MapGroup("/auth").WithTags("Identity").AllowAnonymous().WithProblems();
+        var auth = endpoints.MapGroup("/auth").WithTags("Identity").AllowAnonymous().WithProblems().WithBodyLimit(BodyBytes);
         auth.MapPost("/token", IssueAsync);
     }
 
@@ -35,7 +37,7 @@ internal static class TokenApi
         }
 
         using var body = await JsonBody.ReadAsync(context.Request);
-        var request = JsonBody.To(body.RootElement, Pipeline.ServerJson.Default.TokenRequest);
+        var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
         return TypedResults.Ok(issuer.Issue(request.User));
     }
 }

@@ -7,39 +7,45 @@ using RealtimeAspire.Server.Pipeline.Topics;
 namespace RealtimeAspire.Server.Pipeline.Backplane;
 
 /// <summary>
-/// An event between nodes: <c>version (1) · offset (8, little endian) · epoch (1 + n) · traceparent (1 + n) · the event's JSON</c>.
+/// An event between nodes: <c>version (1) · node (8) · offset (8) · epoch (1 + n) · traceparent (1 + n) · the event's JSON</c>, numbers little endian.
 /// </summary>
 internal static class BackplaneMessage
 {
     /// <summary>Nodes of two releases run side by side during an upgrade; a message of an unknown version is left to the log.</summary>
     public const byte Version = 1;
 
-    private const int FixedLength = 1 + sizeof(long) + 1 + 1;
+    private const int NumbersLength = 1 + sizeof(long) + sizeof(long);
+    private const int FixedLength = NumbersLength + 1 + 1;
 
-    public static byte[] Write(EncodedEvent encoded)
+    /// <param name="encoded">The event.</param>
+    /// <param name="node">Who sends it.</param>
+    public static byte[] Write(EncodedEvent encoded, long node)
     {
         var epoch = encoded.Position.Epoch;
         var trace = encoded.TraceParent ?? "";
         var message = new byte[FixedLength + epoch.Length + trace.Length + encoded.Json.Length];
         message[0] = Version;
-        BinaryPrimitives.WriteInt64LittleEndian(message.AsSpan(1), encoded.Position.Offset);
-        var rest = WriteText(message.AsSpan(1 + sizeof(long)), epoch);
+        BinaryPrimitives.WriteInt64LittleEndian(message.AsSpan(1), node);
+        BinaryPrimitives.WriteInt64LittleEndian(message.AsSpan(1 + sizeof(long)), encoded.Position.Offset);
+        var rest = WriteText(message.AsSpan(NumbersLength), epoch);
         rest = WriteText(rest, trace);
         encoded.Json.Span.CopyTo(rest);
         return message;
     }
 
-    /// <summary>Null: another version, or no message at all.</summary>
-    public static EncodedEvent? Read(TopicKey topic, ReadOnlyMemory<byte> message)
+    /// <summary>Null: the reader's own, which its feed has had directly; another version, or no message at all.</summary>
+    public static EncodedEvent? Read(TopicKey topic, ReadOnlyMemory<byte> message, long node, out bool isOwn)
     {
+        isOwn = false;
         if (message.Length < FixedLength || message.Span[0] != Version)
         {
             return null;
         }
 
-        var offset = BinaryPrimitives.ReadInt64LittleEndian(message.Span[1..]);
-        var rest = message[(1 + sizeof(long))..];
-        if (!TryReadText(ref rest, out var epoch) || !TryReadText(ref rest, out var trace) || rest.IsEmpty || offset < 1)
+        isOwn = BinaryPrimitives.ReadInt64LittleEndian(message.Span[1..]) == node;
+        var offset = BinaryPrimitives.ReadInt64LittleEndian(message.Span[(1 + sizeof(long))..]);
+        var rest = message[NumbersLength..];
+        if (isOwn || !TryReadText(ref rest, out var epoch) || !TryReadText(ref rest, out var trace) || rest.IsEmpty || offset < 1)
         {
             return null;
         }

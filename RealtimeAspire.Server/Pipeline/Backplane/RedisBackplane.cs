@@ -6,13 +6,15 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using StackExchange.Redis;
 
 namespace RealtimeAspire.Server.Pipeline.Backplane;
 
 /// <summary>
-/// Redis pub/sub, one channel per topic. Nothing waits for Redis: sends are queued, and every call has a time limit.
+/// Redis pub/sub, one channel per topic. Nothing waits for Redis: sends are queued, and every call has a time limit. Nothing
+/// fails with Redis either, whatever its client throws: what it does not carry is in the log.
 /// </summary>
 internal sealed partial class RedisBackplane(
     IServiceProvider services,
@@ -22,35 +24,46 @@ internal sealed partial class RedisBackplane(
     ILogger<RedisBackplane> logger) : BackgroundService, IBackplane
 {
     private const int QueueLength = 20_000;
+    private const int QueueBytes = 64 * 1024 * 1024;
     private const int MaxInFlight = 256;
 
     private static readonly TimeSpan CallTime = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ConnectRetry = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<TopicKey, Action<EncodedEvent>> _receivers = new();
+    private readonly long _node = Random.Shared.NextInt64();
+    private readonly ConcurrentDictionary<TopicKey, Receiver> _receivers = new();
+    private readonly ByteBudget _queueBytes = new(QueueBytes);
     private readonly Channel<EncodedEvent> _outgoing = Channel.CreateBounded<EncodedEvent>(
         new BoundedChannelOptions(QueueLength) { SingleReader = true });
 
+    private volatile IConnectionMultiplexer? _multiplexer;
     private volatile ISubscriber? _subscriber;
     private volatile bool _failing;
+    private volatile bool _unreadableIsLogged;
 
-    public bool IsConnected => !_failing && _subscriber is { Multiplexer.IsConnected: true };
+    public bool IsConnected => !_failing && _multiplexer is { IsConnected: true };
 
     public void Publish(EncodedEvent published)
     {
-        if (!_outgoing.Writer.TryWrite(published))
+        if (!_queueBytes.TryTake(published.Json.Length))
         {
-            instruments.BackplaneDropped();
+            instruments.BackplaneDropped(published.Topic.Tenant);
+        }
+        else if (!_outgoing.Writer.TryWrite(published))
+        {
+            _queueBytes.Release(published.Json.Length);
+            instruments.BackplaneDropped(published.Topic.Tenant);
         }
     }
 
     public async Task<IAsyncDisposable> SubscribeAsync(TopicKey topic, Action<EncodedEvent> received)
     {
         // Registered first: whoever connects to Redis after this subscribes for it.
-        _receivers[topic] = received;
+        var receiver = new Receiver(received);
+        _receivers[topic] = receiver;
         if (_subscriber is { } subscriber)
         {
-            await TrySubscribeAsync(subscriber, topic);
+            await receiver.AttachOnce(() => TrySubscribeAsync(subscriber, topic));
         }
 
         return new Lease(this, topic);
@@ -62,22 +75,33 @@ internal sealed partial class RedisBackplane(
         try
         {
             var subscriber = await ConnectAsync(stoppingToken);
-            var batch = new List<Task>(MaxInFlight);
-            while (await _outgoing.Reader.WaitToReadAsync(stoppingToken))
+            while (await WaitToSendAsync(stoppingToken))
             {
-                batch.Clear();
-                while (batch.Count < MaxInFlight && _outgoing.Reader.TryRead(out var next))
-                {
-                    // Started in order, so they are written to the one connection in order.
-                    batch.Add(SendAsync(subscriber, next));
-                }
+                await SendWaitingAsync(subscriber);
+            }
 
-                await Task.WhenAll(batch);
+            // The appender has stopped before: this is all there will be.
+            while (!_failing && _outgoing.Reader.TryPeek(out _))
+            {
+                await SendWaitingAsync(subscriber);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The node stops; what was not sent is in the log.
+            // The node stops before it had Redis; what was not sent is in the log.
+        }
+    }
+
+    /// <summary>False: the node stops.</summary>
+    private async Task<bool> WaitToSendAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            return await _outgoing.Reader.WaitToReadAsync(stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            return false;
         }
     }
 
@@ -95,10 +119,10 @@ internal sealed partial class RedisBackplane(
                 multiplexer.ConnectionFailed += (_, failure) => Failed(failure.Exception);
                 multiplexer.ConnectionRestored += (_, _) => Succeeded();
                 var subscriber = multiplexer.GetSubscriber();
-                _subscriber = subscriber;
-                foreach (var (topic, _) in _receivers)
+                (_subscriber, _multiplexer) = (subscriber, multiplexer);
+                foreach (var (topic, receiver) in _receivers)
                 {
-                    await TrySubscribeAsync(subscriber, topic);
+                    await receiver.AttachOnce(() => TrySubscribeAsync(subscriber, topic));
                 }
 
                 return subscriber;
@@ -111,18 +135,48 @@ internal sealed partial class RedisBackplane(
         }
     }
 
+    /// <summary>Sends what waits, as much as may be under way at once; while Redis fails, one of it, to see whether it is back.</summary>
+    private async Task SendWaitingAsync(ISubscriber subscriber)
+    {
+        var batch = new List<Task>();
+        while (batch.Count < MaxInFlight && _outgoing.Reader.TryRead(out var next))
+        {
+            _queueBytes.Release(next.Json.Length);
+            if (_failing && batch.Count > 0)
+            {
+                instruments.BackplaneDropped(next.Topic.Tenant);
+                continue;
+            }
+
+            // Started in order, so they are written to the one connection in order.
+            batch.Add(SendAsync(subscriber, next));
+        }
+
+        try
+        {
+            // A call that is given up stays in the client's own queue: hence the few while it fails.
+            await Task.WhenAll(batch).WaitAsync(CallTime, time);
+        }
+        catch (TimeoutException exception)
+        {
+            Failed(exception);
+        }
+    }
+
+    // Its client throws more than its own exceptions when a connection breaks.
+#pragma warning disable CA1031
     private async Task SendAsync(ISubscriber subscriber, EncodedEvent sent)
     {
         using var activity = tracing.StartRedisPublish(sent.Trace, sent.Topic);
         try
         {
-            await subscriber.PublishAsync(ChannelOf(sent.Topic), BackplaneMessage.Write(sent)).WaitAsync(CallTime, time);
+            await subscriber.PublishAsync(ChannelOf(sent.Topic), BackplaneMessage.Write(sent, _node));
             Succeeded();
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception exception)
         {
             activity?.SetStatus(ActivityStatusCode.Error, exception.GetType().Name);
-            instruments.BackplaneDropped();
+            instruments.BackplaneDropped(sent.Topic.Tenant);
             Failed(exception);
         }
     }
@@ -133,27 +187,10 @@ internal sealed partial class RedisBackplane(
         {
             await subscriber.SubscribeAsync(ChannelOf(topic), (_, message) => Receive(topic, message)).WaitAsync(CallTime, time);
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
+        catch (Exception exception)
         {
             // The multiplexer restores its subscriptions when it connects again; until then feeds look at the log.
             Failed(exception);
-        }
-    }
-
-    private void Receive(TopicKey topic, RedisValue message)
-    {
-        if (!_receivers.TryGetValue(topic, out var received))
-        {
-            return;
-        }
-
-        if ((byte[]?)message is { } bytes && BackplaneMessage.Read(topic, bytes) is { } encoded)
-        {
-            received(encoded);
-        }
-        else
-        {
-            LogUnreadable(topic.Name.Value);
         }
     }
 
@@ -166,10 +203,30 @@ internal sealed partial class RedisBackplane(
             {
                 await subscriber.UnsubscribeAsync(ChannelOf(topic)).WaitAsync(CallTime, time);
             }
-            catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
+            catch (Exception exception)
             {
                 Failed(exception);
             }
+        }
+    }
+#pragma warning restore CA1031
+
+    private void Receive(TopicKey topic, RedisValue message)
+    {
+        if (!_receivers.TryGetValue(topic, out var receiver) || (byte[]?)message is not { } bytes)
+        {
+            return;
+        }
+
+        if (BackplaneMessage.Read(topic, bytes, _node, out var isOwn) is { } encoded)
+        {
+            receiver.Received(encoded);
+        }
+        // Once is enough: during an upgrade it is every message of the other release.
+        else if (!isOwn && !_unreadableIsLogged)
+        {
+            _unreadableIsLogged = true;
+            LogUnreadable(topic);
         }
     }
 
@@ -197,8 +254,25 @@ internal sealed partial class RedisBackplane(
     [LoggerMessage(EventId = 1302, Level = LogLevel.Information, Message = "Redis answers again")]
     private partial void LogBack();
 
-    [LoggerMessage(EventId = 1303, Level = LogLevel.Warning, Message = "A message on the channel of {Topic} is of an unknown version; the log is read instead")]
-    private partial void LogUnreadable(string topic);
+    [LoggerMessage(EventId = 1303, Level = LogLevel.Warning, Message = "A message on the channel of {Topic} is of an unknown version; the log is read instead, here and for others like it")]
+    private partial void LogUnreadable(TopicKey topic);
+
+    /// <summary>Whoever connects and whoever subscribes at that moment both attach it: once, or every message would come twice.</summary>
+    private sealed class Receiver(Action<EncodedEvent> received)
+    {
+        private readonly Lock _lock = new();
+        private Task? _attached;
+
+        public Action<EncodedEvent> Received { get; } = received;
+
+        public Task AttachOnce(Func<Task> attach)
+        {
+            lock (_lock)
+            {
+                return _attached ??= attach();
+            }
+        }
+    }
 
     private sealed class Lease(RedisBackplane backplane, TopicKey topic) : IAsyncDisposable
     {

@@ -12,6 +12,9 @@ internal sealed class Connection : IAsyncDisposable
 {
     private const int FrameBytes = 128 * 1024;
 
+    // Timers take no more than 49 days; a token that lasts longer outlives any connection.
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
+
     private readonly IConnectionTransport _transport;
     private readonly LimitOptions _limits;
     private readonly RealtimeInstruments _instruments;
@@ -21,6 +24,8 @@ internal sealed class Connection : IAsyncDisposable
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
+    private readonly Dictionary<TopicKey, object> _announced = [];
+    private ITimer? _expiry;
     private Task _pump = Task.CompletedTask;
     private Task _closing = Task.CompletedTask;
     private bool _closed;
@@ -40,6 +45,16 @@ internal sealed class Connection : IAsyncDisposable
         _pump = Background.Run(PumpAsync);
     }
 
+    /// <summary>Closes the connection when its token is no longer good. Called once, at most.</summary>
+    public void ExpireAfter(TimeSpan lifetime, TimeProvider time)
+    {
+        var due = TimeSpan.FromTicks(Math.Clamp(lifetime.Ticks, 0, LongestTimer.Ticks));
+        lock (_lock)
+        {
+            _expiry = time.CreateTimer(_ => Close(ErrorCode.TokenExpired), null, due, Timeout.InfiniteTimeSpan);
+        }
+    }
+
     /// <summary>The transport is gone: leaves every topic and waits for the pump.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -50,7 +65,9 @@ internal sealed class Connection : IAsyncDisposable
             _closed = true;
             left = [.. _subscriptions.Values];
             _subscriptions.Clear();
+            _announced.Clear();
             closing = _closing;
+            _expiry?.Dispose();
         }
 
         foreach (var subscription in left)
@@ -66,29 +83,60 @@ internal sealed class Connection : IAsyncDisposable
         _instruments.ConnectionClosed(Caller.Tenant);
     }
 
+    /// <summary>
+    /// Announces a subscribe. What the client asks for after it, another subscribe or an unsubscribe, supersedes it, however
+    /// long it takes; until it is added, a subscription that is live stays so.
+    /// </summary>
+    /// <returns>What stands for the subscribe, until <see cref="Withdraw"/>.</returns>
     /// <exception cref="RealtimeException"><c>too_many_subscriptions</c>.</exception>
-    public void RequireRoomFor(TopicKey topic)
+    public object Announce(TopicKey topic)
     {
         lock (_lock)
         {
-            RequireRoomFor_NeedsLock(topic);
+            var isNew = !_subscriptions.ContainsKey(topic) && !_announced.ContainsKey(topic);
+            var count = _subscriptions.Count + _announced.Keys.Count(other => !_subscriptions.ContainsKey(other));
+            if (isNew && count >= _limits.SubscriptionsPerConnection)
+            {
+                throw new RealtimeException(ErrorCode.TooManySubscriptions);
+            }
+
+            return _announced[topic] = new object();
+        }
+    }
+
+    /// <summary>Whether nothing has superseded a subscribe.</summary>
+    public bool IsWanted(TopicKey topic, object announced)
+    {
+        lock (_lock)
+        {
+            return IsWanted_NeedsLock(topic, announced);
+        }
+    }
+
+    /// <summary>A subscribe has been answered.</summary>
+    public void Withdraw(TopicKey topic, object announced)
+    {
+        lock (_lock)
+        {
+            if (IsWanted_NeedsLock(topic, announced))
+            {
+                _announced.Remove(topic);
+            }
         }
     }
 
     /// <summary>Makes this the connection's one subscription to its topic; one that was there ends.</summary>
-    /// <returns>False: the connection has closed.</returns>
-    /// <exception cref="RealtimeException"><c>too_many_subscriptions</c>.</exception>
-    public bool TryAdd(Subscription subscription)
+    /// <returns>False: its subscribe has been superseded, or the connection has closed.</returns>
+    public bool TryAdd(Subscription subscription, object announced)
     {
         Subscription? replaced;
         lock (_lock)
         {
-            if (_closed)
+            if (_closed || !IsWanted_NeedsLock(subscription.Topic, announced))
             {
                 return false;
             }
 
-            RequireRoomFor_NeedsLock(subscription.Topic);
             _subscriptions.TryGetValue(subscription.Topic, out replaced);
             _subscriptions[subscription.Topic] = subscription;
         }
@@ -102,12 +150,13 @@ internal sealed class Connection : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Leaves a topic, where it was subscribed to.</summary>
+    /// <summary>Leaves a topic, where it was subscribed to or about to be.</summary>
     public void Remove(TopicKey topic)
     {
         Subscription? removed;
         lock (_lock)
         {
+            _announced.Remove(topic);
             _subscriptions.Remove(topic, out removed);
         }
 
@@ -162,16 +211,14 @@ internal sealed class Connection : IAsyncDisposable
             _closing = Background.Run(() => _transport.CloseAsync(reason));
         }
 
-        _instruments.SlowConsumerClosed(Caller.Tenant);
-    }
-
-    private void RequireRoomFor_NeedsLock(TopicKey topic)
-    {
-        if (_subscriptions.Count >= _limits.SubscriptionsPerConnection && !_subscriptions.ContainsKey(topic))
+        if (reason == ErrorCode.SlowConsumer)
         {
-            throw new RealtimeException(ErrorCode.TooManySubscriptions);
+            _instruments.SlowConsumerClosed(Caller.Tenant);
         }
     }
+
+    private bool IsWanted_NeedsLock(TopicKey topic, object announced) =>
+        _announced.TryGetValue(topic, out var latest) && ReferenceEquals(latest, announced);
 
     private void End(Subscription subscription)
     {

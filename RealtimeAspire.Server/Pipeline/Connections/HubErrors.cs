@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
@@ -7,6 +8,8 @@ namespace RealtimeAspire.Server.Pipeline.Connections;
 /// <summary>Turns errors into <c>code: sentence</c>, the form in which they cross the hub.</summary>
 internal sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
 {
+    private const string Marker = $"{nameof(HubException)}: ";
+
     public async ValueTask<object?> InvokeMethodAsync(
         HubInvocationContext invocationContext, Func<HubInvocationContext, ValueTask<object?>> next)
     {
@@ -16,13 +19,29 @@ internal sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         }
         catch (RealtimeException exception)
         {
-            throw new HubException($"{exception.Code}: {exception.Message}", exception);
+            throw ToHub(exception.Error, exception.Message, exception);
         }
-        catch (Exception exception) when (exception is not (HubException or OperationCanceledException))
+        catch (Exception exception) when (exception is not HubException)
         {
-            LogFailed(exception, invocationContext.HubMethodName);
-            throw new HubException($"{ErrorCode.Internal.Code}: {ErrorCode.Internal.Sentence}", exception);
+            if (exception is not OperationCanceledException)
+            {
+                LogFailed(exception, invocationContext.HubMethodName);
+            }
+
+            throw ToHub(ErrorCode.Internal, cause: exception);
         }
+    }
+
+    public static HubException ToHub(ErrorCode error, string? sentence = null, Exception? cause = null) =>
+        new($"{error.Code}: {sentence ?? error.Sentence}", cause);
+
+    /// <summary>Reads the code behind SignalR's own words, or where there are none.</summary>
+    public static bool TryRead(string text, [NotNullWhen(true)] out ErrorCode? error, [NotNullWhen(true)] out string? sentence)
+    {
+        var marker = text.IndexOf(Marker, StringComparison.Ordinal);
+        var parts = (marker < 0 ? text : text[(marker + Marker.Length)..]).Split(": ", 2);
+        (error, sentence) = (null, parts[^1]);
+        return parts.Length == 2 && ErrorCode.TryFind(parts[0], out error);
     }
 
     [LoggerMessage(EventId = 1001, Level = LogLevel.Error, Message = "{Method} failed")]

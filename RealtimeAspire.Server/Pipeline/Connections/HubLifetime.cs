@@ -16,6 +16,11 @@ internal sealed class HubLifetime(
         var opened = new Connection(Caller.From(connection.User), new HubTransport(connection, time), options.Value.Limits, instruments);
         connection.Features.Set(opened);
         opened.Open();
+        if (BearerTokens.ExpiryOf(connection.User) is { } expiry)
+        {
+            opened.ExpireAfter(expiry + BearerTokens.Grace - time.GetUtcNow(), time);
+        }
+
         return base.OnConnectedAsync(connection);
     }
 

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
@@ -10,10 +11,10 @@ internal sealed class OutboundQueue(int capacity)
     private const int ControlBytes = 256;
 
     private readonly Channel<Item> _items = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
-    private long _bytes;
+    private readonly ByteBudget _budget = new(capacity);
 
     /// <summary>How many bytes wait or are being written.</summary>
-    public long Bytes => Interlocked.Read(ref _bytes);
+    public long Bytes => _budget.Taken;
 
     /// <summary>False: it is full, or completed.</summary>
     public bool TryEnqueue(EncodedEvent queued) => TryEnqueue(new Item(queued, null));
@@ -57,16 +58,21 @@ internal sealed class OutboundQueue(int capacity)
         return bytes > 0;
     }
 
-    public void Release(int bytes) => Interlocked.Add(ref _bytes, -bytes);
+    public void Release(int bytes) => _budget.Release(bytes);
 
     private bool TryEnqueue(Item item)
     {
-        if (Interlocked.Add(ref _bytes, item.Bytes) <= capacity && _items.Writer.TryWrite(item))
+        if (!_budget.TryTake(item.Bytes))
+        {
+            return false;
+        }
+
+        if (_items.Writer.TryWrite(item))
         {
             return true;
         }
 
-        Release(item.Bytes);
+        _budget.Release(item.Bytes);
         return false;
     }
 

@@ -61,7 +61,7 @@ internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegi
             // Jittered, so that the nodes do not ask all at once.
             await Task.Delay(interval * (0.75 + (Random.Shared.NextDouble() / 2)), context.Time, stoppingToken)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await CloseIdleAsync();
+            CloseIdle();
             await CompareTipsAsync(stoppingToken);
         }
 
@@ -73,39 +73,42 @@ internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegi
         await Task.WhenAll(_feeds.Values.Select(feed => feed.Finished));
     }
 
-    private async Task CloseIdleAsync()
+    /// <summary>
+    /// A feed stays until it has left its channel, so that another can join it only then; that may take long while Redis is
+    /// down, and nobody waits for it here.
+    /// </summary>
+    private void CloseIdle()
     {
-        var closed = _feeds.Where(feed => feed.Value.TryClose(IdleTime)).ToList();
-
-        // Their channels are left before other feeds can join them.
-        await Task.WhenAll(closed.Select(feed => feed.Value.Finished));
-        foreach (var feed in closed)
+        foreach (var feed in _feeds)
         {
-            _feeds.TryRemove(feed);
+            if (feed.Value.TryClose(IdleTime) && feed.Value.Finished.IsCompleted)
+            {
+                _feeds.TryRemove(feed);
+            }
         }
     }
 
     private async Task CompareTipsAsync(CancellationToken cancellationToken)
     {
-        var topics = _feeds.Where(feed => feed.Value.Started.IsCompletedSuccessfully).Select(feed => feed.Key).ToList();
-        if (topics.Count == 0 || cancellationToken.IsCancellationRequested)
+        var asOf = _feeds.Where(feed => feed.Value.Started.IsCompletedSuccessfully).ToDictionary(feed => feed.Key, feed => feed.Value.LastOffset);
+        if (asOf.Count == 0 || cancellationToken.IsCancellationRequested)
         {
             return;
         }
 
         try
         {
-            foreach (var (topic, tip) in await context.Log.ReadTipsAsync(topics, cancellationToken))
+            foreach (var (topic, tip) in await context.Log.ReadTipsAsync(asOf.Keys, cancellationToken))
             {
                 if (_feeds.TryGetValue(topic, out var feed))
                 {
-                    feed.PostTip(tip);
+                    feed.PostTip(tip, asOf[topic]);
                 }
             }
         }
         catch (RealtimeException exception)
         {
-            LogCheckFailed(exception, topics.Count);
+            LogCheckFailed(exception, asOf.Count);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -24,7 +24,11 @@ internal sealed class FeedSequence
     /// <summary>How many events wait for a missing one; more are dropped, the log has them.</summary>
     public const int MaxAhead = 1_000;
 
+    /// <summary>How many bytes of events wait for a missing one.</summary>
+    public const int MaxAheadBytes = 4 * 1024 * 1024;
+
     private readonly SortedDictionary<long, EncodedEvent> _ahead = [];
+    private int _aheadBytes;
     private long _expected;
 
     /// <summary>The position after the last event that was fanned out.</summary>
@@ -56,9 +60,9 @@ internal sealed class FeedSequence
         if (position.Offset > Last.Offset + 1)
         {
             Expect(position.Offset);
-            if (_ahead.Count < MaxAhead)
+            if (_ahead.Count < MaxAhead && _aheadBytes + candidate.Json.Length <= MaxAheadBytes && _ahead.TryAdd(position.Offset, candidate))
             {
-                _ahead[position.Offset] = candidate;
+                _aheadBytes += candidate.Json.Length;
             }
 
             return FeedVerdict.Ahead;
@@ -81,6 +85,7 @@ internal sealed class FeedSequence
     {
         Last = position;
         _ahead.Clear();
+        _aheadBytes = 0;
         _expected = 0;
     }
 
@@ -95,6 +100,7 @@ internal sealed class FeedSequence
             }
 
             _ahead.Remove(offset);
+            _aheadBytes -= next.Json.Length;
             if (offset == Last.Offset + 1)
             {
                 ready.Add(next);

@@ -10,8 +10,12 @@ internal sealed class Subscription(Connection connection, TopicKey topic)
     /// <summary>How much the feed buffers for a joiner; past that the joiner reads the log again.</summary>
     public const int MaxBuffered = 1_000;
 
+    /// <inheritdoc cref="MaxBuffered"/>
+    public const int MaxBufferedBytes = 1024 * 1024;
+
     private readonly Lock _lock = new();
     private List<EncodedEvent>? _buffer = [];
+    private int _bufferedBytes;
     private bool _overflowed;
     private bool _ended;
     private Position _last;
@@ -35,10 +39,11 @@ internal sealed class Subscription(Connection connection, TopicKey topic)
 
             if (_buffer is not null)
             {
-                _overflowed |= _buffer.Count >= MaxBuffered;
+                _overflowed |= _buffer.Count >= MaxBuffered || _bufferedBytes + offered.Json.Length > MaxBufferedBytes;
                 if (!_overflowed)
                 {
                     _buffer.Add(offered);
+                    _bufferedBytes += offered.Json.Length;
                 }
 
                 return;
@@ -83,6 +88,7 @@ internal sealed class Subscription(Connection connection, TopicKey topic)
 
             _overflowed = false;
             _buffer.Clear();
+            _bufferedBytes = 0;
             if (complete)
             {
                 _buffer = null;
@@ -90,6 +96,18 @@ internal sealed class Subscription(Connection connection, TopicKey topic)
             }
 
             return complete;
+        }
+    }
+
+    /// <summary>What the feed brings goes to the connection.</summary>
+    public bool IsLive
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _buffer is null && !_ended;
+            }
         }
     }
 

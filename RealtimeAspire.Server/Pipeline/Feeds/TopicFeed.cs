@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -14,6 +15,7 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
 {
     private const int QueueLength = 10_000;
+    private const int QueueBytes = 16 * 1024 * 1024;
     private const int FillPage = 500;
 
     /// <summary>Two nodes' messages may cross; what is still missing after this time is read from the log.</summary>
@@ -29,10 +31,16 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     // A full queue refuses: the sequence then sees a hole and reads the log.
     private readonly Channel<Input> _queue = Channel.CreateBounded<Input>(new BoundedChannelOptions(QueueLength) { SingleReader = true });
 
+    private readonly ByteBudget _queueBytes = new(QueueBytes);
+
     // Only the loop touches these.
     private readonly FeedSequence _sequence = new();
     private readonly List<EncodedEvent> _ready = [];
     private long? _holeSince;
+
+    // Written by the loop, read by anybody.
+    private long _lastOffset;
+    private int _subscribers;
 
     // Under the lock.
     private Task? _loop;
@@ -40,6 +48,9 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     private bool _closed;
 
     public TopicKey Topic => topic;
+
+    /// <summary>The offset of the last event that was fanned out.</summary>
+    public long LastOffset => Volatile.Read(ref _lastOffset);
 
     /// <summary>Completes when the backplane's channel is attached and the log's tip is known: what comes after is seen.</summary>
     public Task Started => _started.Task;
@@ -68,6 +79,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
 
             subscription.Feed = this;
             _subscriptions.TryAdd(subscription, true);
+            _subscribers++;
             _loop ??= Background.Run(RunAsync);
             return true;
         }
@@ -77,7 +89,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     {
         lock (_lock)
         {
-            if (_subscriptions.TryRemove(subscription, out _) && _subscriptions.IsEmpty)
+            if (_subscriptions.TryRemove(subscription, out _) && --_subscribers == 0)
             {
                 _idleSince = context.Time.GetTimestamp();
             }
@@ -89,7 +101,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     {
         lock (_lock)
         {
-            if (!_closed && _subscriptions.IsEmpty && context.Time.GetElapsedTime(_idleSince) >= idle)
+            if (!_closed && _subscribers == 0 && context.Time.GetElapsedTime(_idleSince) >= idle)
             {
                 Close_NeedsLock();
             }
@@ -107,10 +119,18 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     }
 
     /// <summary>An event, from this node or another. Only enqueues.</summary>
-    public void Post(EncodedEvent posted) => _queue.Writer.TryWrite(new Input(posted, default));
+    public void Post(EncodedEvent posted)
+    {
+        if (_queueBytes.TryTake(posted.Json.Length) && !_queue.Writer.TryWrite(new Input(posted, default, 0)))
+        {
+            _queueBytes.Release(posted.Json.Length);
+        }
+    }
 
     /// <summary>The log's tip, as read a moment ago. Only enqueues.</summary>
-    public void PostTip(Position tip) => _queue.Writer.TryWrite(new Input(null, tip));
+    /// <param name="tip">What was read.</param>
+    /// <param name="asOf"><see cref="LastOffset"/> before the log was asked: the tip of a sound log is not below it.</param>
+    public void PostTip(Position tip, long asOf) => _queue.Writer.TryWrite(new Input(null, tip, asOf));
 
     private void Close_NeedsLock()
     {
@@ -129,7 +149,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            LogFailed(exception, topic.Name);
+            LogFailed(exception, topic);
             Close();
             Reset(_sequence.Last);
         }
@@ -160,6 +180,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
             if (await ReadTipAsync() is { } tip)
             {
                 _sequence.Restart(tip);
+                Volatile.Write(ref _lastOffset, tip.Offset);
                 _started.TrySetResult();
                 return;
             }
@@ -204,6 +225,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     {
         if (input.Event is { } posted)
         {
+            _queueBytes.Release(posted.Json.Length);
             if (_sequence.Take(posted, _ready) is FeedVerdict.Foreign)
             {
                 await CompareWithLogAsync();
@@ -215,7 +237,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
         {
             _sequence.Expect(input.Tip.Offset);
         }
-        else if (input.Tip != _sequence.Last)
+        else if (input.Tip.Epoch != _sequence.Last.Epoch || input.Tip.Offset < input.AsOf)
         {
             await CompareWithLogAsync();
         }
@@ -260,7 +282,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
             }
             catch (RealtimeException exception)
             {
-                LogFillFailed(exception, topic.Name);
+                LogFillFailed(exception, topic);
                 await Task.Delay(RetryTime, context.Time);
                 return;
             }
@@ -297,7 +319,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
             _sequence.Take(EncodedEvent.Encode(logged), _ready);
         }
 
-        context.Instruments.HoleFilled(page.Events.Count);
+        context.Instruments.HoleFilled(topic.Tenant, page.Events.Count);
         FanOut();
     }
 
@@ -305,7 +327,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     {
         foreach (var ready in _ready)
         {
-            using var activity = context.Tracing.StartDeliver(ready.Trace, topic, ready.Position.Offset, _subscriptions.Count);
+            using var activity = context.Tracing.StartDeliver(ready.Trace, topic, ready.Position.Offset, Volatile.Read(ref _subscribers));
             foreach (var (subscription, _) in _subscriptions)
             {
                 subscription.Offer(ready);
@@ -313,14 +335,16 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
         }
 
         _ready.Clear();
+        Volatile.Write(ref _lastOffset, _sequence.Last.Offset);
     }
 
     /// <summary>The log is another one, or a hole in it cannot be filled: everybody subscribes again and is told.</summary>
     private void Reset(Position tip)
     {
-        LogReset(topic.Name, _sequence.Last, tip);
-        context.Instruments.FeedReset();
+        LogReset(topic, _sequence.Last, tip);
+        context.Instruments.FeedReset(topic.Tenant);
         _sequence.Restart(tip);
+        Volatile.Write(ref _lastOffset, tip.Offset);
         _ready.Clear();
         foreach (var (subscription, _) in _subscriptions)
         {
@@ -336,19 +360,19 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
         }
         catch (RealtimeException exception)
         {
-            LogFillFailed(exception, topic.Name);
+            LogFillFailed(exception, topic);
             return null;
         }
     }
 
     [LoggerMessage(EventId = 1201, Level = LogLevel.Warning, Message = "The log of {Topic} cannot be read; the feed tries again")]
-    private partial void LogFillFailed(Exception exception, TopicName topic);
+    private partial void LogFillFailed(Exception exception, TopicKey topic);
 
     [LoggerMessage(EventId = 1203, Level = LogLevel.Error, Message = "The feed of {Topic} failed")]
-    private partial void LogFailed(Exception exception, TopicName topic);
+    private partial void LogFailed(Exception exception, TopicKey topic);
 
     [LoggerMessage(EventId = 1202, Level = LogLevel.Warning, Message = "The feed of {Topic} was at {Last}, the log is at {Tip}: its subscriptions are reset")]
-    private partial void LogReset(TopicName topic, Position last, Position tip);
+    private partial void LogReset(TopicKey topic, Position last, Position tip);
 
-    private readonly record struct Input(EncodedEvent? Event, Position Tip);
+    private readonly record struct Input(EncodedEvent? Event, Position Tip, long AsOf);
 }

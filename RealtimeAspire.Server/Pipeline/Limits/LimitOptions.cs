@@ -37,6 +37,10 @@ internal sealed class LimitOptions
     [Range(100, 1_000_000)]
     public int WaitingPublishes { get; set; } = 20_000;
 
+    /// <summary>How many bytes of payload may wait for the log on this node. Default: 64 MiB.</summary>
+    [Range(1024 * 1024, int.MaxValue)]
+    public int WaitingBytes { get; set; } = 64 * 1024 * 1024;
+
     /// <summary>How long a publish waits for the log before it fails as unavailable, in seconds. Default: 10.</summary>
     [Range(1, 300)]
     public int PublishTimeoutSeconds { get; set; } = 10;

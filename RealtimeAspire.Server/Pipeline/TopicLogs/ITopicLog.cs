@@ -33,6 +33,9 @@ internal sealed record Append
 {
     public required TopicKey Topic { get; init; }
 
+    /// <summary>When it came in, as a timestamp of the time provider; its time limit runs from here.</summary>
+    public required long Started { get; init; }
+
     /// <summary>Whose id it is; empty for code of the server itself.</summary>
     public required string Publisher { get; init; }
 
@@ -124,8 +127,11 @@ internal abstract record LogRange
 /// <summary>A page of a topic's log.</summary>
 /// <param name="Tip">The position of the newest event there is.</param>
 /// <param name="Floor">The lowest offset that may be read.</param>
-/// <param name="Events">Ascending, without a hole.</param>
+/// <param name="Events">Ascending, without a hole; as many as were asked for, or about <see cref="MaxBytes"/>.</param>
 internal sealed record LogPage(Position Tip, long Floor, IReadOnlyList<LoggedEvent> Events)
 {
+    /// <summary>A page ends with the event whose payload reaches this.</summary>
+    public const int MaxBytes = 1024 * 1024;
+
     public static readonly LogPage Empty = new(Position.Origin, 1, []);
 }

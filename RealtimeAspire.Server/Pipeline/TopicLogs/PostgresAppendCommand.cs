@@ -37,14 +37,14 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
           update realtime.topics t
              set last_offset = t.last_offset + c.k, last_at = greatest(t.last_at, date_trunc('milliseconds', clock_timestamp()))
             from (select topic_id, count(*) as k from fresh group by 1) c where t.topic_id = c.topic_id
-          returning t.topic_id, t.epoch, t.last_offset - c.k as base, t.last_at as at),
-        placed as (select f.*, m.base + f.rn as off, m.at, m.epoch from fresh f join moved m using (topic_id)),
+          returning t.topic_id, t.tenant, t.epoch, t.last_offset - c.k as base, t.last_at as at),
+        placed as (select f.*, m.tenant, m.base + f.rn as off, m.at, m.epoch from fresh f join moved m using (topic_id)),
         stored as (
-          insert into realtime.events (topic_id, "offset", id, event, version, entity_id, payload, user_id, trace_id, created_at)
-          select topic_id, off, id, event, version, entity_id, payload, nullif(publisher, ''), trace_id, at from placed),
+          insert into realtime.events (tenant, topic_id, "offset", id, event, version, entity_id, payload, user_id, trace_id, created_at)
+          select tenant, topic_id, off, id, event, version, entity_id, payload, nullif(publisher, ''), trace_id, at from placed),
         noted as (
-          insert into realtime.event_ids (topic_id, publisher, id, "offset", content, created_at)
-          select topic_id, publisher, id, off, content, at from placed)
+          insert into realtime.event_ids (tenant, topic_id, publisher, id, "offset", content, created_at)
+          select tenant, topic_id, publisher, id, off, content, at from placed)
         select n, off, at, epoch || (select realtime.incarnation()), false, false from placed
         union all
         select s.n, s.off, s.at, t.epoch || (select realtime.incarnation()), true, s.conflict

@@ -6,6 +6,8 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -28,6 +30,9 @@ internal sealed partial class PostgresAppender(
     private const int MaxBatchBytes = 8 * 1024 * 1024;
     private const int CommandTimeoutSeconds = 4;
 
+    // What a waiting publish costs beside its payload.
+    private const int OverheadBytes = 512;
+
     // The plan made while the day's partition is empty would be a scan, and would stay: with the
     // planner's defaults a batch costs five times as much after midnight. No statement holds a lock longer than 2 s.
     private const string Settings = """
@@ -35,6 +40,7 @@ internal sealed partial class PostgresAppender(
         set lock_timeout = '2s'; set statement_timeout = '2s'; set idle_in_transaction_session_timeout = '2s'
         """;
 
+    private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(1);
 
@@ -42,19 +48,28 @@ internal sealed partial class PostgresAppender(
     private readonly Channel<PendingAppend> _waiting = Channel.CreateBounded<PendingAppend>(
         new BoundedChannelOptions(options.Value.Limits.WaitingPublishes) { SingleReader = true });
 
+    private readonly ByteBudget _waitingBytes = new(options.Value.Limits.WaitingBytes);
+
     // Only the loop touches these.
     private readonly PostgresTopicIds _topicIds = new();
     private NpgsqlConnection? _connection;
     private PostgresAppendCommand? _command;
     private TimeSpan _retry = FirstRetry;
+    private bool _hasGivenUp;
 
     /// <summary>Enters the line before it returns; see <see cref="ITopicLog.AppendAsync"/>.</summary>
     public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed)
     {
-        var deadline = time.GetTimestamp() + (long)(_timeout.TotalSeconds * time.TimestampFrequency);
+        var deadline = append.Started + (long)(_timeout.TotalSeconds * time.TimestampFrequency);
         var pending = new PendingAppend(append, committed, deadline);
-        if (!_waiting.Writer.TryWrite(pending))
+        var bytes = BytesOf(pending);
+        if (!_waitingBytes.TryTake(bytes))
         {
+            pending.Fail(new RealtimeException(ErrorCode.Overloaded));
+        }
+        else if (!_waiting.Writer.TryWrite(pending))
+        {
+            _waitingBytes.Release(bytes);
             pending.Fail(new RealtimeException(ErrorCode.Overloaded));
         }
 
@@ -76,18 +91,21 @@ internal sealed partial class PostgresAppender(
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
             batch.Clear();
-            var bytes = 0;
+            var bytes = 0L;
             while (batch.Count < MaxBatch && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var pending))
             {
                 batch.Add(pending);
-                bytes += pending.Append.Payload.Length;
+                bytes += BytesOf(pending);
             }
 
             await StoreAsync([.. batch], stoppingToken);
+            _waitingBytes.Release(bytes);
         }
 
         await CloseAsync();
     }
+
+    private static long BytesOf(PendingAppend pending) => pending.Append.Payload.Length + OverheadBytes;
 
     /// <summary>Stores a batch, in as many parts and tries as it takes. Returns when every publish of it is answered.</summary>
     private async Task StoreAsync(IReadOnlyList<PendingAppend> batch, CancellationToken stoppingToken)
@@ -122,7 +140,8 @@ internal sealed partial class PostgresAppender(
             {
                 LogFailed(exception, part.Count);
                 await CloseAsync();
-                parts.Push(await PauseAsync(part, stoppingToken));
+                await PauseAsync(part, stoppingToken);
+                parts.Push(part);
             }
         }
     }
@@ -164,7 +183,7 @@ internal sealed partial class PostgresAppender(
     {
         if (part.Count == 1)
         {
-            LogRefused(exception, part[0].Append.Topic.Name);
+            LogRefused(exception, part[0].Append.Topic);
             part[0].Fail(new RealtimeException(ErrorCode.PayloadInvalid, "The log does not take this event.", exception));
             return;
         }
@@ -180,7 +199,7 @@ internal sealed partial class PostgresAppender(
         List<PendingAppend> alive = [];
         foreach (var pending in part)
         {
-            if (pending.Deadline > now)
+            if (pending.Deadline > now && !_hasGivenUp)
             {
                 alive.Add(pending);
             }
@@ -193,34 +212,35 @@ internal sealed partial class PostgresAppender(
         return alive;
     }
 
-    /// <summary>Waits before the next try. A node that stops does not try again.</summary>
-    private async Task<IReadOnlyList<PendingAppend>> PauseAsync(IReadOnlyList<PendingAppend> part, CancellationToken stoppingToken)
+    /// <summary>
+    /// Waits before the next try. A node that stops does not try again, nor anything behind it: what was published later would
+    /// overtake.
+    /// </summary>
+    private async Task PauseAsync(IReadOnlyList<PendingAppend> part, CancellationToken stoppingToken)
     {
-        await Task.Delay(_retry, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _retry = TimeSpan.FromTicks(Math.Min(_retry.Ticks * 2, LastRetry.Ticks));
         foreach (var pending in part)
         {
             pending.Resent = true;
-            if (stoppingToken.IsCancellationRequested)
-            {
-                pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
-            }
         }
 
-        return stoppingToken.IsCancellationRequested ? [] : part;
+        await Task.Delay(_retry, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _retry = TimeSpan.FromTicks(Math.Min(_retry.Ticks * 2, LastRetry.Ticks));
+        _hasGivenUp = stoppingToken.IsCancellationRequested;
     }
 
     private async Task<PostgresAppendCommand> OpenAsync()
     {
-        _connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
+        // Npgsql's own limit is longer than a publish waits.
+        using var limit = new CancellationTokenSource(ConnectTime, time);
+        _connection = await dataSource.OpenConnectionAsync(limit.Token);
         _topicIds.ForgetAll();
         await using (var settings = new NpgsqlCommand(Settings, _connection))
         {
-            await settings.ExecuteNonQueryAsync(CancellationToken.None);
+            await settings.ExecuteNonQueryAsync(limit.Token);
         }
 
         var command = new PostgresAppendCommand(_connection, CommandTimeoutSeconds);
-        await command.PrepareAsync(CancellationToken.None);
+        await command.PrepareAsync(limit.Token);
         return _command = command;
     }
 
@@ -243,5 +263,5 @@ internal sealed partial class PostgresAppender(
     private partial void LogFailed(Exception exception, int count);
 
     [LoggerMessage(EventId = 1102, Level = LogLevel.Error, Message = "The log does not take an event on {Topic}")]
-    private partial void LogRefused(Exception exception, TopicName topic);
+    private partial void LogRefused(Exception exception, TopicKey topic);
 }

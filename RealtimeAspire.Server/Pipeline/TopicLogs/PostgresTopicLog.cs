@@ -41,6 +41,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppe
             command.Parameters.Add(new NpgsqlParameter { Value = topic.Name.Value });
             command.Parameters.Add(bound);
             command.Parameters.Add(new NpgsqlParameter { Value = (long)limit });
+            command.Parameters.Add(new NpgsqlParameter { Value = (long)LogPage.MaxBytes });
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             return await ReadPageAsync(topic, reader, cancellationToken);
         }
@@ -108,14 +109,18 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppe
     // A row is made before its first event; until then the topic is one without events.
     private static Position TipOf(string epoch, long offset) => offset == 0 ? Position.Origin : new Position(epoch, offset);
 
-    // One statement, hence one snapshot: tip, floor and events belong together.
+    // One statement, hence one snapshot: tip, floor and events belong together. The lengths are known without reading the
+    // payloads, so what does not fit costs little.
     private static string Read(string condition, string direction) => $"""
         select t.epoch || (select realtime.incarnation()), t.last_offset, t.floor, e."offset", e.id, e.event, e.version, e.entity_id, e.payload, e.user_id, e.trace_id, e.created_at
           from realtime.topics t
           left join lateral (
-            select * from realtime.events e
-             where e.topic_id = t.topic_id and e."offset" >= t.floor and e."offset" <= t.last_offset and {condition}
-             order by e."offset" {direction} limit $4) e on true
+            select * from (
+              select e.*, sum(octet_length(e.payload)) over (order by e."offset" {direction} rows unbounded preceding) as bytes
+                from realtime.events e
+               where e.topic_id = t.topic_id and e."offset" >= t.floor and e."offset" <= t.last_offset and {condition}
+               order by e."offset" {direction} limit $4) p
+             where p.bytes - octet_length(p.payload) < $5) e on true
          where t.tenant = $1 and t.topic = $2
          order by e."offset"
         """;

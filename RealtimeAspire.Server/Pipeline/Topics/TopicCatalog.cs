@@ -5,7 +5,10 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Server.Pipeline.Topics;
 
 /// <summary>A topic in its tenant.</summary>
-internal readonly record struct TopicKey(string Tenant, TopicName Name);
+internal readonly record struct TopicKey(string Tenant, TopicName Name)
+{
+    public override string ToString() => $"{Tenant}/{Name}";
+}
 
 /// <summary>What holds for every topic of a type.</summary>
 /// <param name="Type">The type.</param>

@@ -1,4 +1,7 @@
 create table realtime.events (
+  -- The tenant of the topic, in every row, so that rows can be counted, moved and policed by it. In no index: topic_id says
+  -- the same, and a second way to a row would lead the planner astray.
+  tenant text collate "C" not null,
   topic_id bigint not null,
   "offset" bigint not null,
   id text not null,
@@ -13,6 +16,7 @@ create table realtime.events (
 
 -- What was published under which id, for the dedupe window.
 create table realtime.event_ids (
+  tenant text collate "C" not null,
   topic_id bigint not null,
   publisher text not null,
   id text not null,

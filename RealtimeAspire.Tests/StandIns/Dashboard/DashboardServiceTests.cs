@@ -54,9 +54,10 @@ public sealed class DashboardServiceTests : IAsyncDisposable
     public async Task Resources_are_told_as_they_are_and_then_as_they_change()
     {
         var server = new TestResource("postgres");
-        server.Annotations.Add(new DcpInstancesAnnotation([new("postgres-abc", "abc", 0)]));
+        server.Annotations.Add(new DcpInstancesAnnotation([new("postgres-abc", "abc")]));
         var database = new TestDatabase("realtime", server);
-        database.Annotations.Add(TestApp.Command("clear", _ => Task.FromResult(CommandResults.Success())));
+        database.Annotations.Add(TestApp.Command("clear", _ => Task.CompletedTask, state => state == KnownResourceStates.Running));
+        database.Annotations.Add(TestApp.Command("start", _ => Task.CompletedTask, state => state != KnownResourceStates.Running));
         await _app.RunsAsync(server);
         await _app.Notifications.PublishUpdateAsync(database, s => s with
         {
@@ -78,6 +79,7 @@ public sealed class DashboardServiceTests : IAsyncDisposable
         Assert.Equal(("PGPASSWORD", "secret", true), (resource.Environment[0].Name, resource.Environment[0].Value, resource.Environment[0].IsFromSpec));
         Assert.Equal((global::Aspire.Hosting.Dashboard.Proto.HealthStatus.Degraded, "slow"), (resource.HealthReports[0].Status, resource.HealthReports[0].Description));
         Assert.Equal(("clear", "Play", true), (resource.Commands[0].Name, resource.Commands[0].IconName, resource.Commands[0].IsHighlighted));
+        Assert.Equal([ResourceCommandState.Enabled, ResourceCommandState.Disabled], resource.Commands.Select(c => c.State));
         Assert.Equal(("postgres", "Parent"), (resource.Relationships[0].ResourceName, resource.Relationships[0].Type));
         var properties = resource.Properties.ToDictionary(p => p.Name, StringComparer.Ordinal);
         Assert.Equal("postgres-abc", properties["resource.parentName"].Value.StringValue);
@@ -153,9 +155,9 @@ public sealed class DashboardServiceTests : IAsyncDisposable
     public async Task Commands_are_run_and_their_outcome_is_told()
     {
         var api = TestApp.Replicated("api", "api-1", "api-2");
-        api.Annotations.Add(TestApp.Command("start", _ => Task.FromResult(CommandResults.Success())));
-        api.Annotations.Add(TestApp.Command("stop", c => Task.FromResult(CommandResults.Failure($"{c.ResourceName} hangs"))));
-        api.Annotations.Add(TestApp.Command("restart", _ => Task.FromResult(CommandResults.Canceled())));
+        api.Annotations.Add(TestApp.Command("start", _ => Task.CompletedTask));
+        api.Annotations.Add(TestApp.Command("stop", id => throw new InvalidOperationException($"{id} hangs")));
+        api.Annotations.Add(TestApp.Command("restart", _ => throw new OperationCanceledException()));
         await _app.RunsAsync(api);
         using var client = await ConnectAsync();
 

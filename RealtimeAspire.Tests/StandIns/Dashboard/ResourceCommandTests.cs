@@ -13,39 +13,36 @@ public sealed class ResourceCommandTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     [Fact]
-    public async Task A_command_runs_on_the_replica_that_was_named_or_on_all()
+    public async Task A_command_runs_on_the_replica_that_was_named()
     {
-        _api.Annotations.Add(TestApp.Command("restart", context =>
+        _api.Annotations.Add(TestApp.Command("restart", id =>
         {
-            _ran.Add(context.ResourceName);
-            return Task.FromResult(CommandResults.Success());
+            _ran.Add(id);
+            return Task.CompletedTask;
         }));
         await _app.RunsAsync(_api);
 
         Assert.True((await _app.Commands.ExecuteCommandAsync("api-2", KnownResourceCommands.RestartCommand)).Success);
         Assert.Equal(["api-2"], _ran);
-        Assert.True((await _app.Commands.ExecuteCommandAsync(_api, KnownResourceCommands.RestartCommand)).Success);
-        Assert.Equal(["api-1", "api-2", "api-2"], _ran.Order());
         Assert.Contains("Command 'restart' succeeded", await _app.ConsoleOfAsync(_api), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task One_failing_replica_fails_the_command_and_is_named()
+    public async Task A_failing_command_says_why()
     {
-        _api.Annotations.Add(TestApp.Command("stop", context => context.ResourceName == "api-2"
-            ? throw new InvalidOperationException("no answer")
-            : Task.FromResult(CommandResults.Success())));
-
-        var result = await _app.Commands.ExecuteCommandAsync(_api, KnownResourceCommands.StopCommand);
-        Assert.Equal((false, false, "'stop' failed for resource 'api-2': no answer"), (result.Success, result.Canceled, result.Message));
+        _api.Annotations.Add(TestApp.Command("stop", _ => throw new InvalidOperationException("no answer")));
+        await _app.RunsAsync(_api);
+        var result = await _app.Commands.ExecuteCommandAsync("api-2", KnownResourceCommands.StopCommand);
+        Assert.Equal((false, false, "no answer"), (result.Success, result.Canceled, result.Reason));
         Assert.Contains("InvalidOperationException: no answer", await _app.ConsoleOfAsync(_api), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_cancelled_command_is_cancelled_and_not_failed()
     {
-        _api.Annotations.Add(TestApp.Command("start", context => Task.FromCanceled<ExecuteCommandResult>(context.CancellationToken)));
-        var result = await _app.Commands.ExecuteCommandAsync(_api, KnownResourceCommands.StartCommand, new CancellationToken(canceled: true));
+        _api.Annotations.Add(TestApp.Command("start", _ => Task.FromCanceled(new CancellationToken(canceled: true))));
+        await _app.RunsAsync(_api);
+        var result = await _app.Commands.ExecuteCommandAsync("api-1", KnownResourceCommands.StartCommand);
         Assert.Equal((false, true), (result.Success, result.Canceled));
     }
 
@@ -53,7 +50,7 @@ public sealed class ResourceCommandTests : IAsyncDisposable
     public async Task What_does_not_exist_is_said_not_to_exist()
     {
         await _app.RunsAsync(_api);
-        Assert.Equal("Resource 'web' not found.", (await _app.Commands.ExecuteCommandAsync("web", "start")).Message);
-        Assert.Equal("Command 'start' is not available for resource 'api-1'.", (await _app.Commands.ExecuteCommandAsync("api-1", "start")).Message);
+        Assert.Equal("Resource 'web' not found.", (await _app.Commands.ExecuteCommandAsync("web", "start")).Reason);
+        Assert.Equal("Command 'start' is not available for resource 'api-1'.", (await _app.Commands.ExecuteCommandAsync("api-1", "start")).Reason);
     }
 }

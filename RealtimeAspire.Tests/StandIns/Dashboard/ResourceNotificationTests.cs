@@ -51,22 +51,6 @@ public sealed class ResourceNotificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_state_of_commands_follows_the_resource()
-    {
-        var api = new TestResource("api");
-        api.Annotations.Add(TestApp.Command("stop", _ => Task.FromResult(CommandResults.Success()),
-            c => c.ResourceSnapshot.State?.Text == KnownResourceStates.Running ? ResourceCommandState.Enabled : ResourceCommandState.Hidden));
-
-        await _app.EndsAsync(api, KnownResourceStates.Starting);
-        Assert.Equal(ResourceCommandState.Hidden, CommandState());
-        await _app.RunsAsync(api);
-        Assert.Equal(ResourceCommandState.Enabled, CommandState());
-
-        ResourceCommandState CommandState() =>
-            Assert.Single(_app.Notifications.TryGetCurrentState("api", out var e) ? e.Snapshot.Commands : []).State;
-    }
-
-    [Fact]
     public async Task A_resource_with_checks_is_not_healthy_before_all_of_them_have_answered()
     {
         var api = new TestResource("api");
@@ -85,22 +69,11 @@ public sealed class ResourceNotificationTests : IAsyncDisposable
     }
 
     [Fact(Timeout = 10_000)]
-    public async Task Waiting_for_one_of_several_states_tells_which_it_was()
-    {
-        var job = new TestResource("job");
-        var wait = _app.Notifications.WaitForResourceAsync("JOB", [KnownResourceStates.Finished, KnownResourceStates.Exited]);
-        await _app.RunsAsync(job);
-        Assert.False(wait.IsCompleted);
-        await _app.EndsAsync(job, KnownResourceStates.Exited);
-        Assert.Equal(KnownResourceStates.Exited, await wait);
-    }
-
-    [Fact(Timeout = 10_000)]
     public async Task A_wait_that_is_cancelled_says_what_the_resource_was_doing()
     {
         await _app.RunsAsync(new TestResource("api"), Unhealthy);
         using var limit = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
-        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _app.Notifications.WaitForResourceHealthyAsync("api", limit.Token));
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _app.Notifications.WaitForResourceHealthyAsync("api", WaitBehavior.WaitOnResourceUnavailable, limit.Token));
         Assert.Contains("'api' is Running, check: Unhealthy refused", error.Message, StringComparison.Ordinal);
     }
 
@@ -132,9 +105,7 @@ public sealed class ResourceNotificationTests : IAsyncDisposable
     public async Task WaitFor_waits_until_all_replicas_are_healthy()
     {
         var api = TestApp.Replicated("api", "api-1", "api-2");
-        var (web, ready) = WaitFor(api, WaitType.WaitUntilHealthy);
-        Assert.Equal(KnownResourceStates.Waiting, StateOf(web));
-
+        var (web, ready) = WaitFor(api);
         await _app.RunsAsync(api, Unhealthy);
         await PublishHealthAsync("api-1", Healthy);
         Assert.False(ready.IsCompleted);
@@ -153,19 +124,10 @@ public sealed class ResourceNotificationTests : IAsyncDisposable
     }
 
     [Fact(Timeout = 10_000)]
-    public async Task WaitForStart_does_not_ask_for_health()
-    {
-        var api = new TestResource("api");
-        var (_, ready) = WaitFor(api, WaitType.WaitUntilStarted);
-        await _app.RunsAsync(api, Unhealthy);
-        await ready;
-    }
-
-    [Fact(Timeout = 10_000)]
     public async Task A_dependency_that_fails_ends_the_wait_with_its_name()
     {
         var api = TestApp.Replicated("api", "api-1", "api-2");
-        var (web, ready) = WaitFor(api, WaitType.WaitUntilHealthy, WaitBehavior.StopOnResourceUnavailable);
+        var (web, ready) = WaitFor(api, WaitBehavior.StopOnResourceUnavailable);
         await _app.RunsAsync(api, Unhealthy);
         await _app.Notifications.PublishUpdateAsync(api, "api-2", s => s with { State = KnownResourceStates.Exited, ExitCode = 134 });
 
@@ -178,47 +140,28 @@ public sealed class ResourceNotificationTests : IAsyncDisposable
     public async Task A_dependency_that_fails_may_be_started_again()
     {
         var api = new TestResource("api");
-        var (web, ready) = WaitFor(api, WaitType.WaitUntilHealthy, WaitBehavior.WaitOnResourceUnavailable);
+        var (web, ready) = WaitFor(api, WaitBehavior.WaitOnResourceUnavailable);
         await _app.EndsAsync(api, KnownResourceStates.FailedToStart);
         await _app.RunsAsync(api, Healthy);
         await ready;
         Assert.Contains("Finished waiting", await _app.ConsoleOfAsync(web), StringComparison.Ordinal);
     }
 
-    [Theory(Timeout = 10_000)]
-    [InlineData(0, null)]
-    [InlineData(7, "Resource 'migration' has entered the 'Exited' state with exit code 7, expected 0.")]
-    public async Task WaitForCompletion_looks_at_the_exit_code(int exitCode, string? failure)
-    {
-        var migration = new TestResource("migration");
-        var (_, ready) = WaitFor(migration, WaitType.WaitForCompletion);
-        await _app.RunsAsync(migration);
-        Assert.False(ready.IsCompleted);
-        await _app.EndsAsync(migration, exitCode == 0 ? KnownResourceStates.Finished : KnownResourceStates.Exited, exitCode);
-        if (failure is null)
-            await ready;
-        else
-            Assert.Equal(failure, (await Assert.ThrowsAsync<DistributedApplicationException>(() => ready)).Message);
-    }
-
     [Fact(Timeout = 10_000)]
     public async Task One_failed_dependency_is_enough_to_stop_waiting_for_the_others()
     {
         var redis = new TestResource("redis");
-        var (web, _) = WaitFor(new TestResource("never"), WaitType.WaitUntilHealthy);
-        web.Annotations.Add(new WaitAnnotation(redis, WaitType.WaitForCompletion));
+        var (web, _) = WaitFor(new TestResource("never"));
+        web.Annotations.Add(new WaitAnnotation(redis, WaitBehavior.StopOnResourceUnavailable));
         var ready = _app.Notifications.WaitForDependenciesAsync(web, CancellationToken.None);
         await _app.EndsAsync(redis, KnownResourceStates.FailedToStart);
         Assert.Equal("Resource 'redis' has entered the 'FailedToStart' state.", (await Assert.ThrowsAsync<DistributedApplicationException>(() => ready)).Message);
     }
 
-    private (TestResource Web, Task Ready) WaitFor(IResource dependency, WaitType type, WaitBehavior? behavior = null)
+    private (TestResource Web, Task Ready) WaitFor(IResource dependency, WaitBehavior behavior = WaitBehavior.WaitOnResourceUnavailable)
     {
         var web = new TestResource("web");
-        web.Annotations.Add(new WaitAnnotation(dependency, type) { WaitBehavior = behavior });
+        web.Annotations.Add(new WaitAnnotation(dependency, behavior));
         return (web, _app.Notifications.WaitForDependenciesAsync(web, CancellationToken.None));
     }
-
-    private string? StateOf(TestResource resource) =>
-        _app.Notifications.TryGetCurrentState(resource.Name, out var current) ? current.Snapshot.State?.Text : null;
 }

@@ -20,9 +20,8 @@ internal sealed class TestApp : IAsyncDisposable
         foreach (var (name, value) in settings)
             builder.Configuration[name] = value;
         builder.Services.AddSingleton<ResourceLoggerService>();
-        builder.Services.AddSingleton<ResourceNotificationService>();
-        builder.Services.AddSingleton(s => new ResourceCommandService(
-            s.GetRequiredService<ResourceNotificationService>(), s.GetRequiredService<ResourceLoggerService>(), s));
+        builder.Services.AddSingleton(s => new ResourceNotificationService(s.GetRequiredService<ResourceLoggerService>()));
+        builder.Services.AddSingleton(s => new ResourceCommandService(s.GetRequiredService<ResourceNotificationService>(), s.GetRequiredService<ResourceLoggerService>()));
         builder.Services.AddSingleton<DashboardServiceHost>();
         _host = builder.Build();
     }
@@ -38,13 +37,12 @@ internal sealed class TestApp : IAsyncDisposable
     public static TestResource Replicated(string name, params string[] ids)
     {
         var resource = new TestResource(name);
-        resource.Annotations.Add(new DcpInstancesAnnotation([.. ids.Select((id, i) => new DcpInstance(id, id, i))]));
+        resource.Annotations.Add(new DcpInstancesAnnotation([.. ids.Select(id => new DcpInstance(id, id))]));
         return resource;
     }
 
-    public static ResourceCommandAnnotation Command(
-        string name, Func<ExecuteCommandContext, Task<ExecuteCommandResult>> run, Func<UpdateCommandStateContext, ResourceCommandState>? state = null) =>
-        new(name, name, state ?? (_ => ResourceCommandState.Enabled), run, null, null, null, "Play", IconVariant.Filled, isHighlighted: true);
+    public static ResourceCommandAnnotation Command(string name, Func<string, Task> run, Func<string?, bool>? isEnabled = null) =>
+        new(name, name, "Play", IsHighlighted: true, isEnabled ?? (_ => true), (id, _) => run(id));
 
     public Task RunsAsync(IResource resource, params HealthReportSnapshot[] reports) =>
         Notifications.PublishUpdateAsync(resource, s => s with { State = KnownResourceStates.Running, HealthReports = [.. reports] });
@@ -55,8 +53,12 @@ internal sealed class TestApp : IAsyncDisposable
     public async Task<string> ConsoleOfAsync(IResource resource)
     {
         var lines = new List<string>();
-        await foreach (var batch in Loggers.GetAllAsync(resource))
-            lines.AddRange(batch.Select(l => l.Content));
+        foreach (var id in resource.GetResolvedResourceNames())
+        {
+            await foreach (var batch in Loggers.GetAllAsync(id))
+                lines.AddRange(batch.Select(l => l.Content));
+        }
+
         return string.Join('\n', lines);
     }
 

@@ -112,7 +112,7 @@ public sealed class OrchestrationTests
     }
 
     private static IResourceBuilder<ContainerResource> Process(IDistributedApplicationBuilder builder, string name, string script) =>
-        builder.AddResource(new ContainerResource(name)).WithEndpoint(name: "tcp")
+        builder.AddResource(new ContainerResource(name)).WithEndpoint("tcp")
             .WithAnnotation(new ProcessAnnotation((_, _) => Task.FromResult(new ProcessSpec("/bin/sh", ["-c", script], "/tmp", "sh"))));
 
     private static CustomResourceSnapshot State(DistributedApplication app, string name) =>
@@ -124,7 +124,7 @@ public sealed class OrchestrationTests
     private static async Task<List<(string Content, bool IsError)>> LogAsync<T>(DistributedApplication app, IResourceBuilder<T> resource) where T : IResource
     {
         var lines = new List<(string, bool)>();
-        await foreach (var batch in app.Services.GetRequiredService<ResourceLoggerService>().GetAllAsync(resource.Resource))
+        await foreach (var batch in app.Services.GetRequiredService<ResourceLoggerService>().GetAllAsync(resource.Resource.GetResolvedResourceNames()[0]))
             lines.AddRange(batch.Select(line => (line.Content[(line.Content.LastIndexOf('Z') + 1)..].Trim(), line.IsErrorMessage)));
         return lines;
     }

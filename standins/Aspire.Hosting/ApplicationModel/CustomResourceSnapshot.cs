@@ -49,10 +49,6 @@ public sealed record CustomResourceSnapshot
 
     public ImmutableArray<UrlSnapshot> Urls { get; init; } = [];
 
-    public ImmutableArray<ResourceCommandSnapshot> Commands { get; init; } = [];
-
-    public ImmutableArray<RelationshipSnapshot> Relationships { get; init; } = [];
-
     private static HealthStatus? ComputeHealthStatus(ImmutableArray<HealthReportSnapshot> reports, string? state) =>
         state != KnownResourceStates.Running ? null : reports.Select(r => r.Status ?? Health.Unhealthy).DefaultIfEmpty(Health.Healthy).Min();
 }
@@ -64,16 +60,7 @@ public sealed record ResourceStateSnapshot(string Text, string? Style)
 
 public sealed record EnvironmentVariableSnapshot(string Name, string? Value, bool IsFromSpec);
 
-public sealed record UrlSnapshot(string? Name, string Url, bool IsInternal)
-{
-    public UrlDisplayPropertiesSnapshot DisplayProperties { get; init; } = new();
-
-    public bool IsInactive { get; init; }
-}
-
-public sealed record UrlDisplayPropertiesSnapshot(string DisplayName = "", int SortOrder = 0);
-
-public sealed record RelationshipSnapshot(string ResourceName, string Type);
+public sealed record UrlSnapshot(string? Name, string Url, bool IsInternal);
 
 public sealed record ResourcePropertySnapshot(string Name, object? Value)
 {
@@ -85,16 +72,6 @@ public sealed record HealthReportSnapshot(string Name, HealthStatus? Status, str
     public DateTime? LastRunAt { get; init; }
 }
 
-public sealed record ResourceCommandSnapshot(
-    string Name, ResourceCommandState State, string DisplayName, string? DisplayDescription, object? Parameter,
-    string? ConfirmationMessage, string? IconName, IconVariant? IconVariant, bool IsHighlighted);
-
-public enum ResourceCommandState
-{
-    Enabled,
-    Disabled,
-    Hidden,
-}
 
 public static class KnownResourceStateStyles
 {

@@ -3,11 +3,6 @@ using System.Text;
 
 namespace Aspire.Hosting.ApplicationModel;
 
-public interface IManifestExpressionProvider
-{
-    string ValueExpression { get; }
-}
-
 /// <summary>A value that is known only when the application runs: a port, a password, a connection string.</summary>
 public interface IValueProvider
 {
@@ -15,13 +10,11 @@ public interface IValueProvider
 }
 
 /// <summary>Text with values in it that are read when it is needed.</summary>
-public class ReferenceExpression : IManifestExpressionProvider, IValueProvider
+public class ReferenceExpression : IValueProvider
 {
     private readonly IReadOnlyList<object> _parts;
 
     private ReferenceExpression(IReadOnlyList<object> parts) => _parts = parts;
-
-    public string ValueExpression => string.Concat(_parts.Select(p => p is IManifestExpressionProvider m ? m.ValueExpression : (string)p));
 
     public static ReferenceExpression Create(in ExpressionInterpolatedStringHandler handler) => new(handler.Parts);
 
@@ -42,9 +35,6 @@ public class ReferenceExpression : IManifestExpressionProvider, IValueProvider
 
         public readonly void AppendFormatted(string? value) => Parts.Add(value ?? "");
 
-        public readonly void AppendFormatted<T>(T valueProvider) where T : IValueProvider, IManifestExpressionProvider => Parts.Add(valueProvider);
-
-        public readonly void AppendFormatted<T>(IResourceBuilder<T> valueProvider) where T : IResource, IValueProvider, IManifestExpressionProvider =>
-            Parts.Add(valueProvider.Resource);
+        public readonly void AppendFormatted<T>(T valueProvider) where T : IValueProvider => Parts.Add(valueProvider);
     }
 }

@@ -35,8 +35,6 @@ public abstract partial class Resource : IResource
 
 public interface IResourceWithEnvironment : IResource;
 
-public interface IResourceWithArgs : IResource;
-
 public interface IResourceWithEndpoints : IResource;
 
 public interface IResourceWithWaitSupport : IResource;
@@ -55,67 +53,36 @@ public interface IResourceWithParent<out T> : IResourceWithParent where T : IRes
     IResource IResourceWithParent.Parent => Parent;
 }
 
-public enum WaitType
-{
-    WaitUntilHealthy,
-    WaitForCompletion,
-    WaitUntilStarted,
-}
-
 public enum WaitBehavior
 {
     WaitOnResourceUnavailable,
     StopOnResourceUnavailable,
 }
 
-public sealed class WaitAnnotation(IResource resource, WaitType waitType, int exitCode = 0) : IResourceAnnotation
-{
-    public IResource Resource { get; } = resource;
+/// <summary>The resource starts when the other one is healthy.</summary>
+internal sealed record WaitAnnotation(IResource Resource, WaitBehavior Behavior = WaitBehavior.WaitOnResourceUnavailable) : IResourceAnnotation;
 
-    public WaitType WaitType { get; } = waitType;
+internal sealed record HealthCheckAnnotation(string Key) : IResourceAnnotation;
 
-    public WaitBehavior? WaitBehavior { get; init; }
+internal sealed record ResourceRelationshipAnnotation(IResource Resource, string Type) : IResourceAnnotation;
 
-    public int ExitCode { get; } = exitCode;
-}
+internal sealed record ReplicaAnnotation(int Replicas) : IResourceAnnotation;
 
-public class HealthCheckAnnotation(string key) : IResourceAnnotation
-{
-    public string Key => key;
-}
+/// <summary>Called when the resource is healthy for the first time.</summary>
+internal sealed record ReadyAnnotation(Func<CancellationToken, Task> Callback) : IResourceAnnotation;
 
-public sealed class ResourceRelationshipAnnotation(IResource resource, string type) : IResourceAnnotation
-{
-    public IResource Resource { get; } = resource;
-
-    public string Type { get; } = type;
-}
-
-public sealed class ReplicaAnnotation(int replicas = 1) : IResourceAnnotation
-{
-    public int Replicas { get; } = replicas;
-}
+/// <summary>Adds to what a process finds in its environment: strings or <see cref="IValueProvider"/>s, which are read after all callbacks have run.</summary>
+internal sealed record EnvironmentAnnotation(Action<Dictionary<string, object>> Callback) : IResourceAnnotation;
 
 /// <summary>The orchestrator's names of a resource's processes, one for each replica: <c>api-x7qa2mfd</c>.</summary>
-internal sealed class DcpInstancesAnnotation(ImmutableArray<DcpInstance> instances) : IResourceAnnotation
+internal sealed record DcpInstancesAnnotation(ImmutableArray<DcpInstance> Instances) : IResourceAnnotation;
+
+internal sealed record DcpInstance(string Name, string Suffix);
+
+internal static class ResourceExtensions
 {
-    public ImmutableArray<DcpInstance> Instances => instances;
-}
-
-internal sealed record DcpInstance(string Name, string Suffix, int Index);
-
-public static class ResourceExtensions
-{
-    public static bool TryGetAnnotationsOfType<T>(this IResource resource, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IEnumerable<T>? result)
-        where T : IResourceAnnotation
-    {
-        var found = resource.Annotations.OfType<T>().ToArray();
-        result = found.Length > 0 ? found : null;
-        return result is not null;
-    }
-
     /// <summary>The ids under which the resource is known to the dashboard: its processes' names, or its own.</summary>
-    internal static IReadOnlyList<string> GetResolvedResourceNames(this IResource resource) =>
+    public static IReadOnlyList<string> GetResolvedResourceNames(this IResource resource) =>
         resource.Annotations.OfType<DcpInstancesAnnotation>().LastOrDefault() is { } dcp
             ? [.. dcp.Instances.Select(i => i.Name)]
             : [resource.Name];

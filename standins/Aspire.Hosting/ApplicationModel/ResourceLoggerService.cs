@@ -24,15 +24,9 @@ public class ResourceLoggerService : IDisposable
     public ILogger GetLogger(string resourceName) => new StreamLogger(this, [StreamOf(resourceName)]);
 
     /// <summary>The backlog, then lines as they come, until the stream is completed.</summary>
-    public IAsyncEnumerable<IReadOnlyList<LogLine>> WatchAsync(IResource resource) =>
-        ReadAsync(resource.GetResolvedResourceNames(), follow: true);
+    public IAsyncEnumerable<IReadOnlyList<LogLine>> WatchAsync(string resourceName) => ReadAsync(StreamOf(resourceName), follow: true);
 
-    public IAsyncEnumerable<IReadOnlyList<LogLine>> WatchAsync(string resourceName) => ReadAsync([resourceName], follow: true);
-
-    public IAsyncEnumerable<IReadOnlyList<LogLine>> GetAllAsync(IResource resource) =>
-        ReadAsync(resource.GetResolvedResourceNames(), follow: false);
-
-    public IAsyncEnumerable<IReadOnlyList<LogLine>> GetAllAsync(string resourceName) => ReadAsync([resourceName], follow: false);
+    public IAsyncEnumerable<IReadOnlyList<LogLine>> GetAllAsync(string resourceName) => ReadAsync(StreamOf(resourceName), follow: false);
 
     public void Complete(string name) => StreamOf(name).Complete();
 
@@ -48,29 +42,21 @@ public class ResourceLoggerService : IDisposable
 
     private LogStream StreamOf(string id) => _streams.GetOrAdd(id, static _ => new LogStream());
 
-    private async IAsyncEnumerable<IReadOnlyList<LogLine>> ReadAsync(
-        IReadOnlyList<string> ids, bool follow, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    private static async IAsyncEnumerable<IReadOnlyList<LogLine>> ReadAsync(LogStream stream, bool follow, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var streams = ids.Select(StreamOf).ToArray();
-        var cursors = new int[streams.Length];
-        var growing = new List<Task>();
+        var cursor = 0;
         while (true)
         {
-            growing.Clear();
-            for (var i = 0; i < streams.Length; i++)
+            var (lines, more) = stream.ReadAfter(cursor);
+            if (lines.Count > 0)
             {
-                var (lines, more) = streams[i].ReadAfter(cursors[i]);
-                if (more is not null)
-                    growing.Add(more);
-                if (lines.Count == 0)
-                    continue;
-                cursors[i] = lines[^1].LineNumber;
+                cursor = lines[^1].LineNumber;
                 yield return lines;
             }
 
-            if (!follow || growing.Count == 0)
+            if (!follow || more is null)
                 yield break;
-            await Task.WhenAny(growing).WaitAsync(cancellationToken);
+            await more.WaitAsync(cancellationToken);
         }
     }
 

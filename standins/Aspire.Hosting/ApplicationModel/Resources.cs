@@ -1,22 +1,17 @@
 namespace Aspire.Hosting.ApplicationModel;
 
 /// <summary>A .NET project, started from its build output.</summary>
-public class ProjectResource(string name) : Resource(name),
-    IResourceWithEnvironment, IResourceWithArgs, IResourceWithServiceDiscovery, IResourceWithWaitSupport;
+public class ProjectResource(string name) : Resource(name), IResourceWithEnvironment, IResourceWithServiceDiscovery, IResourceWithWaitSupport;
 
 /// <summary>
 /// Something that the real package runs from an image. Here it is a process, which the integration
 /// describes by a <see cref="ProcessAnnotation"/>.
 /// </summary>
-public class ContainerResource(string name) : Resource(name),
-    IResourceWithEnvironment, IResourceWithArgs, IResourceWithEndpoints, IResourceWithWaitSupport;
+public class ContainerResource(string name) : Resource(name), IResourceWithEnvironment, IResourceWithEndpoints, IResourceWithWaitSupport;
 
 /// <summary>How to run a container's program without a container engine.</summary>
-/// <param name="prepare">Finds the program and prepares its data folder; called before each start.</param>
-internal sealed class ProcessAnnotation(Func<ProcessContext, CancellationToken, Task<ProcessSpec>> prepare) : IResourceAnnotation
-{
-    public Func<ProcessContext, CancellationToken, Task<ProcessSpec>> Prepare => prepare;
-}
+/// <param name="Prepare">Finds the program and prepares its data folder; called before each start.</param>
+internal sealed record ProcessAnnotation(Func<ProcessContext, CancellationToken, Task<ProcessSpec>> Prepare) : IResourceAnnotation;
 
 /// <param name="Port">The loopback port that the program has to listen on.</param>
 /// <param name="Volume">The folder that outlives the run, or null: then use <paramref name="Scratch"/>.</param>
@@ -26,12 +21,7 @@ internal sealed record ProcessContext(int Port, string? Volume, string Scratch, 
 internal sealed record ProcessSpec(string Path, IReadOnlyList<string> Args, string WorkingDirectory, string Source);
 
 /// <summary>A named volume: here a folder of the same name.</summary>
-public sealed class ContainerMountAnnotation(string? source, string target) : IResourceAnnotation
-{
-    public string? Source => source;
-
-    public string Target => target;
-}
+internal sealed record VolumeAnnotation(string Name) : IResourceAnnotation;
 
 public abstract class ParameterDefault
 {
@@ -49,22 +39,20 @@ public sealed class GenerateParameterDefault : ParameterDefault
         "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ0123456789" + (Special ? "-_.{}~()*+!" : ""), MinLength);
 }
 
-public class ParameterResource(string name, Func<ParameterDefault?, string> callback, bool secret = false) : Resource(name), IManifestExpressionProvider, IValueProvider
+public class ParameterResource : Resource, IValueProvider
 {
-    private readonly Lazy<string> _value = new(() => callback(null));
+    private readonly Lazy<string> _value;
 
-    public bool Secret => secret;
+    internal ParameterResource(string name, Func<string> value, bool secret) : base(name) => (_value, Secret) = (new(value), secret);
 
-    public string ValueExpression => $"{{{Name}.value}}";
+    public bool Secret { get; }
 
     public ValueTask<string?> GetValueAsync(CancellationToken cancellationToken = default) => new(_value.Value);
 }
 
-public interface IResourceWithConnectionString : IResource, IManifestExpressionProvider, IValueProvider
+public interface IResourceWithConnectionString : IResource, IValueProvider
 {
     ReferenceExpression ConnectionStringExpression { get; }
-
-    string IManifestExpressionProvider.ValueExpression => $"{{{Name}.connectionString}}";
 
     ValueTask<string?> GetConnectionStringAsync(CancellationToken cancellationToken = default) =>
         ConnectionStringExpression.GetValueAsync(cancellationToken);

@@ -138,7 +138,7 @@ internal sealed class DashboardService(
         var request = await call.ReadAsync(ResourceCommandRequest.Parser, cancellationToken);
         var result = await commands.ExecuteCommandAsync(request.ResourceName, request.CommandName, cancellationToken);
         var kind = result.Success ? ResourceCommandResponseKind.Succeeded : result.Canceled ? ResourceCommandResponseKind.Cancelled : ResourceCommandResponseKind.Failed;
-        await call.WriteAsync(new ResourceCommandResponse { Kind = kind, Message = result.Message ?? "" }, cancellationToken);
+        await call.WriteAsync(new ResourceCommandResponse { Kind = kind, Message = result.Reason ?? "" }, cancellationToken);
     }
 
     private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));

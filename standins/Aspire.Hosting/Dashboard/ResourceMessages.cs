@@ -34,22 +34,21 @@ internal static class ResourceMessages
             EndpointName = u.Name ?? "",
             FullUrl = u.Url,
             IsInternal = u.IsInternal,
-            IsInactive = u.IsInactive,
             // Without these the dashboard drops the whole resource.
-            DisplayProperties = new UrlDisplayProperties { DisplayName = u.DisplayProperties.DisplayName, SortOrder = u.DisplayProperties.SortOrder },
+            DisplayProperties = new UrlDisplayProperties(),
         }));
-        message.Relationships.AddRange(snapshot.Relationships.Select(r => new ResourceRelationship { ResourceName = r.ResourceName, Type = r.Type }));
+        if (resourceEvent.Resource is IResourceWithParent child)
+            message.Relationships.Add(new ResourceRelationship { ResourceName = child.Parent.Name, Type = "Parent" });
+        message.Relationships.AddRange(resourceEvent.Resource.Annotations.OfType<ResourceRelationshipAnnotation>().Select(r => new ResourceRelationship { ResourceName = r.Resource.Name, Type = r.Type }));
         message.HealthReports.AddRange(snapshot.HealthReports.Select(ToMessage));
-        message.Commands.AddRange(snapshot.Commands.Select(c => new ResourceCommand
+        message.Commands.AddRange(resourceEvent.Resource.Annotations.OfType<ResourceCommandAnnotation>().Select(c => new ResourceCommand
         {
             Name = c.Name,
             DisplayName = c.DisplayName,
-            DisplayDescription = c.DisplayDescription ?? "",
-            ConfirmationMessage = c.ConfirmationMessage ?? "",
-            IconName = c.IconName ?? "",
-            IconVariant = (Proto.IconVariant)(c.IconVariant ?? ApplicationModel.IconVariant.Regular),
+            IconName = c.IconName,
+            IconVariant = IconVariant.Filled,
             IsHighlighted = c.IsHighlighted,
-            State = (Proto.ResourceCommandState)c.State,
+            State = c.IsEnabled(snapshot.State?.Text) ? ResourceCommandState.Enabled : ResourceCommandState.Disabled,
         }));
         return message;
     }

@@ -30,7 +30,7 @@ internal sealed class Orchestrator(
     public static string ServiceName(IResource resource, EndpointAnnotation endpoint) => $"{resource.Name}-{endpoint.Name}";
 
     /// <summary>Projects stand behind the orchestrator's proxy, which spreads connections over replicas; stores are reached directly.</summary>
-    public static Func<EndpointAnnotation, bool> HasService(IResource resource) => endpoint => resource is ProjectResource && endpoint.IsProxied;
+    public static bool HasServices(IResource resource) => resource is ProjectResource;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -71,19 +71,22 @@ internal sealed class Orchestrator(
     {
         if (resource is not (ProjectResource or ContainerResource))
             return;
-        var instances = Enumerable.Range(0, resource.Annotations.OfType<ReplicaAnnotation>().LastOrDefault()?.Replicas ?? 1).Select(index =>
+        var instances = Enumerable.Range(0, resource.Annotations.OfType<ReplicaAnnotation>().LastOrDefault()?.Replicas ?? 1).Select(_ =>
         {
             var suffix = RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyz", 8);
-            return new DcpInstance($"{resource.Name}-{suffix}", suffix, index);
+            return new DcpInstance($"{resource.Name}-{suffix}", suffix);
         });
         var annotation = new DcpInstancesAnnotation([.. instances]);
         resource.Annotations.Add(annotation);
         foreach (var instance in annotation.Instances)
             _instances[instance.Name] = (resource, instance);
 
-        resource.Annotations.Add(Command(KnownResourceCommands.StartCommand, "Start", "Play", StartAsync, runs: false));
-        resource.Annotations.Add(Command(KnownResourceCommands.StopCommand, "Stop", "Stop", StopAsync, runs: true));
-        resource.Annotations.Add(Command(KnownResourceCommands.RestartCommand, "Restart", "ArrowCounterclockwise", RestartAsync, runs: true));
+        resource.Annotations.Add(new ResourceCommandAnnotation(KnownResourceCommands.StartCommand, "Start", "Play", IsHighlighted: true, state => state is not null && !Runs(state) && !IsOnItsWay(state), StartAsync));
+        resource.Annotations.Add(new ResourceCommandAnnotation(KnownResourceCommands.StopCommand, "Stop", "Stop", IsHighlighted: true, Runs, StopAsync));
+        resource.Annotations.Add(new ResourceCommandAnnotation(KnownResourceCommands.RestartCommand, "Restart", "ArrowCounterclockwise", IsHighlighted: false, Runs, RestartAsync));
+
+        static bool Runs(string? state) => state == KnownResourceStates.Running;
+        static bool IsOnItsWay(string state) => state == KnownResourceStates.Starting || state == KnownResourceStates.Stopping || state == KnownResourceStates.Waiting;
     }
 
     private async Task PublishIntroductionAsync(IResource resource)
@@ -94,7 +97,7 @@ internal sealed class Orchestrator(
             ResourceType = resource switch { ProjectResource => "Project", ContainerResource => "Executable", ParameterResource => "Parameter", _ => resource.GetType().Name },
             CreationTimeStamp = created,
             State = resource is ParameterResource ? KnownResourceStates.Running : KnownResourceStates.NotStarted,
-            Urls = [.. resource.Annotations.OfType<EndpointAnnotation>().Select(e => new UrlSnapshot(e.Name, e.AllocatedEndpoint!.UriString, IsInternal: false))],
+            Urls = [.. resource.Annotations.OfType<EndpointAnnotation>().Select(e => new UrlSnapshot(e.Name, e.AllocatedUrl!, IsInternal: false))],
         });
         if (resource is ParameterResource parameter)
         {
@@ -106,9 +109,9 @@ internal sealed class Orchestrator(
     private async Task AllocateAsync(IResource resource, EndpointAnnotation endpoint, CancellationToken cancellationToken)
     {
         var port = configuration.GetValue<bool>("DcpPublisher:RandomizePorts") ? 0 : endpoint.Port ?? 0;
-        if (!HasService(resource)(endpoint))
+        if (!HasServices(resource))
         {
-            endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", port == 0 ? FreePort() : port);
+            endpoint.Allocate(port == 0 ? FreePort() : port);
             return;
         }
 
@@ -121,7 +124,7 @@ internal sealed class Orchestrator(
             var service = await dcp.Client.GetAsync<ServiceSpec, ServiceStatus>("services", name, limit.Token);
             if (service?.Status is { EffectivePort: > 0 } status)
             {
-                endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "localhost", status.EffectivePort.Value);
+                endpoint.Allocate(status.EffectivePort.Value);
                 return;
             }
 
@@ -215,17 +218,6 @@ internal sealed class Orchestrator(
         }
     }
 
-    private static ResourceCommandAnnotation Command(string name, string text, string icon, Func<string, CancellationToken, Task> run, bool runs) => new(
-        name, text,
-        context => context.ResourceSnapshot.State?.Text is { } state && (state == KnownResourceStates.Running) == runs && state != KnownResourceStates.Starting && state != KnownResourceStates.Stopping && state != KnownResourceStates.Waiting
-            ? ResourceCommandState.Enabled : ResourceCommandState.Disabled,
-        async context =>
-        {
-            await run(context.ResourceName, context.CancellationToken);
-            return CommandResults.Success();
-        },
-        displayDescription: null, parameter: null, confirmationMessage: null, icon, IconVariant.Filled, isHighlighted: name != KnownResourceCommands.RestartCommand);
-
     private async Task StartAsync(string instance, CancellationToken cancellationToken)
     {
         var (resource, known) = _instances[instance];
@@ -237,8 +229,9 @@ internal sealed class Orchestrator(
 
     private async Task StopAsync(string instance, CancellationToken cancellationToken)
     {
-        if (!await AskToStopAsync(instance, cancellationToken))
+        if (await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is not { Status.State: "Running" or "Starting" })
             return;
+        await dcp.Client.StopExecutableAsync(instance, cancellationToken);
         await notifications.WaitForResourceAsync(_instances[instance].Resource.Name, e => e.ResourceId == instance && KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text), cancellationToken);
     }
 
@@ -250,12 +243,4 @@ internal sealed class Orchestrator(
 
     private Task StopAllAsync(Func<IResource, bool> which, CancellationToken cancellationToken) =>
         Task.WhenAll(_instances.Where(i => which(i.Value.Resource)).Select(i => StopAsync(i.Key, cancellationToken)));
-
-    private async Task<bool> AskToStopAsync(string instance, CancellationToken cancellationToken)
-    {
-        if (await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is not { Status.State: "Running" or "Starting" })
-            return false;
-        await dcp.Client.StopExecutableAsync(instance, cancellationToken);
-        return true;
-    }
 }

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Dashboard;
-using Aspire.Hosting.Eventing;
 using Aspire.Hosting.Tools;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -13,8 +12,7 @@ namespace Aspire.Hosting.Dcp;
 /// <summary>Brings one process of a resource up: waits for what it depends on, works out its environment, hands it to the orchestrator.</summary>
 internal sealed class ResourceStarter(
     DcpHost dcp, DashboardProcess dashboard, ResourceNotificationService notifications, ResourceLoggerService loggers,
-    IDistributedApplicationEventing eventing, DistributedApplicationExecutionContext execution,
-    IConfiguration configuration, IServiceProvider services, ILogger<ResourceStarter> logger)
+    IConfiguration configuration, ILogger<ResourceStarter> logger)
 {
     public async Task StartAsync(IResource resource, DcpInstance instance, CancellationToken cancellationToken)
     {
@@ -27,15 +25,10 @@ internal sealed class ResourceStarter(
             }
 
             await PublishStateAsync(resource, instance, KnownResourceStates.Starting);
-            await eventing.PublishAsync(new BeforeResourceStartedEvent(resource, services), cancellationToken);
             var (spec, properties) = resource.Annotations.OfType<IProjectMetadata>().FirstOrDefault() is { } project
                 ? DescribeProject(project)
                 : await DescribeProcessAsync(resource, cancellationToken);
-            spec = spec with
-            {
-                Args = [.. spec.Args, .. await ArgumentsAsync(resource, cancellationToken)],
-                Env = await EnvironmentAsync(resource, instance, cancellationToken),
-            };
+            spec = spec with { Env = await EnvironmentAsync(resource, instance, cancellationToken) };
             await notifications.PublishUpdateAsync(resource, instance.Name, s => s with
             {
                 // What was found out about an earlier process says nothing about this one.
@@ -75,8 +68,8 @@ internal sealed class ResourceStarter(
 
     private async Task<(ExecutableSpec Spec, ImmutableArray<ResourcePropertySnapshot> Properties)> DescribeProcessAsync(IResource resource, CancellationToken cancellationToken)
     {
-        var port = resource.Annotations.OfType<EndpointAnnotation>().First().AllocatedEndpoint!.Port;
-        var volume = resource.Annotations.OfType<ContainerMountAnnotation>().FirstOrDefault()?.Source is { } name ? Path.Combine(ToolCache.Volumes, name) : null;
+        var port = resource.Annotations.OfType<EndpointAnnotation>().First().AllocatedPort!.Value;
+        var volume = resource.Annotations.OfType<VolumeAnnotation>().FirstOrDefault()?.Name is { } name ? Path.Combine(ToolCache.Volumes, name) : null;
         var scratch = Path.Combine(dcp.SessionFolder, resource.Name);
         Directory.CreateDirectory(scratch);
         var process = await resource.Annotations.OfType<ProcessAnnotation>().Single()
@@ -88,32 +81,21 @@ internal sealed class ResourceStarter(
         ]);
     }
 
-    private static async Task<IReadOnlyList<string>> ArgumentsAsync(IResource resource, CancellationToken cancellationToken)
-    {
-        var args = new List<object>();
-        foreach (var callback in resource.Annotations.OfType<CommandLineArgsCallbackAnnotation>())
-            await callback.Callback(new CommandLineArgsCallbackContext(args, cancellationToken));
-        var resolved = new List<string>();
-        foreach (var arg in args)
-            resolved.Add(await ResolveAsync(arg, cancellationToken));
-        return resolved;
-    }
-
     private async Task<IReadOnlyList<DcpEnv>> EnvironmentAsync(IResource resource, DcpInstance instance, CancellationToken cancellationToken)
     {
-        var context = new EnvironmentCallbackContext(execution, resource, [], cancellationToken) { Logger = loggers.GetLogger(instance.Name) };
-        foreach (var callback in resource.Annotations.OfType<EnvironmentCallbackAnnotation>())
-            await callback.Callback(context);
+        var variables = new Dictionary<string, object>(StringComparer.Ordinal);
+        foreach (var annotation in resource.Annotations.OfType<EnvironmentAnnotation>())
+            annotation.Callback(variables);
         if (resource is ProjectResource && dashboard.OtlpUrl is { } otlp)
         {
-            context.EnvironmentVariables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp;
-            context.EnvironmentVariables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
-            context.EnvironmentVariables["OTEL_EXPORTER_OTLP_HEADERS"] = $"x-otlp-api-key={configuration["AppHost:OtlpApiKey"]}";
-            context.EnvironmentVariables["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={instance.Suffix}";
+            variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp;
+            variables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
+            variables["OTEL_EXPORTER_OTLP_HEADERS"] = $"x-otlp-api-key={configuration["AppHost:OtlpApiKey"]}";
+            variables["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={instance.Suffix}";
         }
 
         var resolved = new List<DcpEnv>();
-        foreach (var (name, value) in context.EnvironmentVariables)
+        foreach (var (name, value) in variables)
             resolved.Add(new DcpEnv(name, await ResolveAsync(value, cancellationToken)));
         return resolved;
     }
@@ -125,12 +107,10 @@ internal sealed class ResourceStarter(
     /// <summary>Says which services the process answers for, so that their stable addresses lead to it.</summary>
     private static DcpMetadata Metadata(IResource resource, DcpInstance instance)
     {
-        var producers = resource.Annotations.OfType<EndpointAnnotation>().Where(Orchestrator.HasService(resource))
-            .Select(e => new ServiceProducer(Orchestrator.ServiceName(resource, e), "localhost")).ToArray();
-        return new DcpMetadata(instance.Name, producers.Length == 0 ? null : new()
-        {
-            ["service-producer"] = System.Text.Json.JsonSerializer.Serialize(producers, System.Text.Json.JsonSerializerOptions.Web),
-        });
+        if (!Orchestrator.HasServices(resource))
+            return new DcpMetadata(instance.Name);
+        var producers = resource.Annotations.OfType<EndpointAnnotation>().Select(e => new ServiceProducer(Orchestrator.ServiceName(resource, e), "localhost"));
+        return new DcpMetadata(instance.Name, new() { ["service-producer"] = System.Text.Json.JsonSerializer.Serialize(producers, System.Text.Json.JsonSerializerOptions.Web) });
     }
 
     /// <summary>What happens while a resource is prepared is of interest in the console and in the dashboard.</summary>

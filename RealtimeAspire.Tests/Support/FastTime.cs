@@ -1,4 +1,4 @@
-namespace RealtimeAspire.Tests.StandIns;
+namespace RealtimeAspire.Tests.Support;
 
 /// <summary>Real time with timers that run a hundred times too fast, for time-outs whose length is fixed.</summary>
 internal sealed class FastTime : TimeProvider

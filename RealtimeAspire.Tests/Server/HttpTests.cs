@@ -1,0 +1,191 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Tests.Server;
+
+/// <summary>The HTTP API through a real socket.</summary>
+public sealed class HttpTests : IAsyncLifetime
+{
+    private const string Events = "/topics/room:a/events";
+    private const string Event = """{"event":"app:x","payload":1}""";
+
+    private TestServer _server = null!;
+    private HttpClient _http = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await TestServer.StartAsync();
+        _http = _server.Http();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _server.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(Events, "", "request_invalid")]
+    [InlineData(Events, "{", "request_invalid")]
+    [InlineData(Events, "null", "request_invalid")]
+    [InlineData(Events, "7", "request_invalid")]
+    [InlineData(Events, """{"event":7,"payload":1}""", "request_invalid")]
+    [InlineData(Events, """{"event":"app:x","payload":1,"v":"two"}""", "request_invalid")]
+    [InlineData(Events, """{"event":"app:x","payload":1,"v":1.5}""", "request_invalid")]
+    [InlineData(Events, """{"event":"app:x"}""", "payload_invalid")]
+    [InlineData(Events, """{"payload":1}""", "event_invalid")]
+    [InlineData(Events, "[]", "batch_empty")]
+    [InlineData("/topics/room/events", Event, "topic_invalid")]
+    [InlineData("/topics/room%2Fa/events", Event, "topic_invalid")]
+    [InlineData("/topics/thing:a/events", Event, "topic_type_unknown")]
+    [InlineData("/nothing", Event, "not_found")]
+    [InlineData("/health/nothing", Event, "not_found")]
+    [InlineData("/rooms", Event, "method_not_allowed")]
+    [InlineData("/auth/token", "{}", "user_invalid")]
+    [InlineData("/auth/token", "[]", "request_invalid")]
+    public async Task Whatever_is_wrong_with_a_body_is_said_with_a_code(string address, string body, string code)
+    {
+        using var response = await PostAsync(address, body);
+
+        await IsProblemAsync(code, response);
+    }
+
+    [Theory]
+    [InlineData("?limit=abc", "request_invalid")]
+    [InlineData("?limit=0", "request_invalid")]
+    [InlineData("?limit=99999999999999", "request_invalid")]
+    [InlineData("?after=abc", "position_invalid")]
+    [InlineData("?after=e:1&before=e:2", "request_invalid")]
+    public async Task Whatever_is_wrong_with_a_query_is_said_with_a_code(string query, string code)
+    {
+        using var response = await _http.GetAsync(Events + query, TestContext.Current.CancellationToken);
+
+        await IsProblemAsync(code, response);
+    }
+
+    [Fact]
+    public async Task Another_kind_of_body_is_refused()
+    {
+        using var text = await _http.PostAsync(Events, new StringContent(Event), TestContext.Current.CancellationToken);
+        using var none = await _http.PostAsync(Events, null, TestContext.Current.CancellationToken);
+
+        await IsProblemAsync("media_type_unsupported", text);
+        await IsProblemAsync("media_type_unsupported", none);
+    }
+
+    [Fact]
+    public async Task A_body_that_is_too_large_is_refused_before_it_is_read()
+    {
+        using var announced = new HttpRequestMessage(HttpMethod.Post, Events) { Content = Json(new string(' ', (4 * 1024 * 1024) + 1)) };
+        announced.Headers.ExpectContinue = true;
+        using var refused = await _http.SendAsync(announced, TestContext.Current.CancellationToken);
+        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/auth/token") { Content = Json(new string(' ', 17 * 1024)) };
+        chunked.Headers.TransferEncodingChunked = true;
+        using var cut = await _http.SendAsync(chunked, TestContext.Current.CancellationToken);
+
+        await IsProblemAsync("payload_too_large", refused);
+        await IsProblemAsync("payload_too_large", cut);
+    }
+
+    [Theory]
+    [InlineData(62)]
+    [InlineData(100)]
+    public async Task A_payload_that_would_break_its_readers_is_refused(int depth)
+    {
+        using var response = await PostAsync(Events, $$"""{"event":"app:x","payload":{{new string('[', depth)}}{{new string(']', depth)}}}""");
+
+        await IsProblemAsync(depth > 64 ? "request_invalid" : "payload_invalid", response);
+    }
+
+    [Fact]
+    public async Task Without_a_token_or_with_a_wrong_one_nothing_is_told()
+    {
+        using var anonymous = new HttpClient { BaseAddress = _server.Address };
+        using var none = await anonymous.GetAsync(Events, TestContext.Current.CancellationToken);
+        await IsProblemAsync("token_required", none);
+
+        string[] tokens = ["abc", "a.b.c", TestServer.Token() + "x", TestServer.Token(lifetime: TimeSpan.FromSeconds(-26)), new string('a', 9_000)];
+        foreach (var token in tokens)
+        {
+            anonymous.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            using var wrong = await anonymous.GetAsync(Events, TestContext.Current.CancellationToken);
+            await IsProblemAsync("token_invalid", wrong);
+        }
+    }
+
+    [Fact]
+    public async Task An_array_is_applied_in_order_with_one_outcome_each()
+    {
+        using var response = await PostAsync(Events, """[{"event":"app:x","payload":1,"id":"a"},{"event":"no","payload":1},7,{"event":"app:x","payload":1,"id":"a"},{"event":"app:x","payload":2}]""");
+
+        Assert.Equal(HttpStatusCode.MultiStatus, response.StatusCode);
+        var outcomes = await OutcomesAsync(response);
+        Assert.Equal(["1", "event_not_allowed", "request_invalid", "1", "2"], outcomes);
+    }
+
+    [Fact]
+    public async Task The_publishes_of_an_array_enter_the_log_together()
+    {
+        var answer = new TaskCompletionSource();
+        _server.Log.Answer = answer.Task;
+
+        var posting = PostAsync(Events, $"[{string.Join(',', Enumerable.Repeat(Event, 100))}]");
+        await Until.TrueAsync(() => _server.Log.Appends == 100);
+        answer.SetResult();
+
+        using var response = await posting;
+        Assert.Equal(100, (await OutcomesAsync(response)).Length);
+    }
+
+    [Fact]
+    public async Task An_array_stops_at_the_first_failure_that_may_pass()
+    {
+        await _server.DisposeAsync();
+        _server = await TestServer.StartAsync(("Realtime:Limits:PublishesPerSecond", "1"), ("Realtime:Limits:PublishBurst", "2"));
+        _http = _server.Http();
+
+        using var response = await PostAsync(Events, $"[{Event},{Event},{Event},{Event},{Event}]");
+
+        Assert.Equal(["1", "2", "rate_limited", "not_attempted", "not_attempted"], await OutcomesAsync(response));
+        Assert.Equal(2, _server.Log.Appends);
+    }
+
+    [Fact]
+    public async Task What_the_log_may_have_taken_is_not_called_not_attempted()
+    {
+        var answer = new TaskCompletionSource();
+        _server.Log.Answer = answer.Task;
+        var posting = PostAsync(Events, $"[{Event},{Event},7]");
+        await Until.TrueAsync(() => _server.Log.Appends == 2);
+        answer.SetException(new RealtimeException(ErrorCode.LogUnavailable));
+
+        using var response = await posting;
+
+        Assert.Equal(["log_unavailable", "log_unavailable", "not_attempted"], await OutcomesAsync(response));
+    }
+
+    private static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");
+
+    private static async Task<string[]> OutcomesAsync(HttpResponseMessage response)
+    {
+        using var body = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return [.. body.RootElement.EnumerateArray().Select(outcome => outcome.TryGetProperty("reply", out var reply)
+            ? reply.GetProperty("position").GetProperty("offset").GetRawText()
+            : outcome.GetProperty("error").GetProperty("code").GetString()!)];
+    }
+
+    private static async Task IsProblemAsync(string code, HttpResponseMessage response)
+    {
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        using var body = JsonDocument.Parse(text);
+        Assert.Equal(code, body.RootElement.GetProperty("code").GetString());
+        Assert.Equal((int)response.StatusCode, ErrorCode.Find(code).Status);
+        Assert.NotEmpty(body.RootElement.TryGetProperty("detail", out var detail) ? detail.GetString()! : "");
+    }
+
+    private Task<HttpResponseMessage> PostAsync(string address, string body) => _http.PostAsync(address, Json(body), TestContext.Current.CancellationToken);
+}
