@@ -34,6 +34,8 @@ public sealed class RedisBackplaneTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        // What still waits is sent before it stops, so a test that broke Redis must not keep it broken.
+        _redis.Publish = _ => Task.FromResult(1L);
         await Backplane.StopAsync(CancellationToken.None);
         Assert.False(Backplane.ExecuteTask!.IsFaulted);
         Backplane.Dispose();
@@ -47,8 +49,7 @@ public sealed class RedisBackplaneTests : IAsyncLifetime
         await Until.TrueAsync(() => Backplane.IsConnected);
         _redis.Publish = _ => throw new InvalidCastException("Not an exception of its own.");
         Backplane.Publish(Event(1));
-        await Until.TrueAsync(() => _redis.Published.Count == 1);
-        Assert.False(Backplane.IsConnected);
+        await Until.TrueAsync(() => !Backplane.IsConnected);
 
         _redis.Publish = _ => Task.FromResult(1L);
         Backplane.Publish(Event(2));

@@ -228,7 +228,10 @@ public sealed class SubscribePathTests : IAsyncLifetime
         connection.Remove(Key);
         page.SetResult();
         await subscribing;
+        var witness = new RecordingTransport();
+        await _node.SubscribeAsync(_node.Connect(witness), Room);
         await PublishAsync(3);
+        await Until.TrueAsync(() => witness.Offsets.Count == 3);
         await _node.SubscribeAsync(connection, Room);
         await PublishAsync(1);
 
