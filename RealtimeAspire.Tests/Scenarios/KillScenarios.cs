@@ -23,7 +23,7 @@ public sealed class KillScenarios(Topology topology)
         var acknowledged = new ConcurrentDictionary<string, Position>();
         await using var reader = await topology.ConnectAsync("grace");
         await using var subscription = await reader.SubscribeAsync(topic, cancellationToken: Topology.Cancelled);
-        var reading = ReadAsync(subscription, Publishers * PerPublisher);
+        var reading = subscription.TakeAsync(Publishers * PerPublisher, within: TimeSpan.FromSeconds(90));
 
         var halfway = new TaskCompletionSource();
         var publishing = Enumerable.Range(0, Publishers).Select(async p =>
@@ -73,21 +73,6 @@ public sealed class KillScenarios(Topology topology)
                 await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Topology.Cancelled);
             }
         }
-    }
-
-    private static async Task<List<TopicEvent>> ReadAsync(TopicSubscription subscription, int count)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Topology.Cancelled);
-        limit.CancelAfter(TimeSpan.FromSeconds(90));
-        var events = new List<TopicEvent>();
-        await foreach (var item in subscription.WithCancellation(limit.Token))
-        {
-            events.Add(item);
-            if (events.Count == count)
-                break;
-        }
-
-        return events;
     }
 
     private static string Text(TopicEvent item) => item.Data.Payload.GetProperty("text").GetString()!;

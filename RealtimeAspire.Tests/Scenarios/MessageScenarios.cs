@@ -80,8 +80,8 @@ public sealed class MessageScenarios(Topology topology, ITestOutputHelper output
         });
         await Task.WhenAll(publishing);
 
-        var byAda = await TakeAsync(adaReads, 2 * PerPublisher);
-        var byGrace = await TakeAsync(graceReads, 2 * PerPublisher);
+        var byAda = await adaReads.TakeAsync(2 * PerPublisher);
+        var byGrace = await graceReads.TakeAsync(2 * PerPublisher);
         Assert.Equal(Enumerable.Range(1, 2 * PerPublisher).Select(i => (long?)i), byAda.Select(e => e.Offset));
         Assert.Equal(byAda.Select(Text), byGrace.Select(Text));
         foreach (var publisher in (string[])["ada", "grace"])
@@ -100,7 +100,7 @@ public sealed class MessageScenarios(Topology topology, ITestOutputHelper output
 
         await using var grace = await topology.ConnectAsync("grace", nodes[1].Address);
         await using var reads = await grace.SubscribeAsync(topic, new SubscribeOptions { Position = seen }, Topology.Cancelled);
-        Assert.Equal(["missed 1", "missed 2", "missed 3"], (await TakeAsync(reads, 3)).Select(Text));
+        Assert.Equal(["missed 1", "missed 2", "missed 3"], (await reads.TakeAsync(3)).Select(Text));
     }
 
     /// <summary>Prints the figure; the machine's noise is no reason for a test to fail.</summary>
@@ -143,24 +143,9 @@ public sealed class MessageScenarios(Topology topology, ITestOutputHelper output
         using var response = await publisher.PostAsJsonAsync(EventsOf(topic), new { @event = "chat:message", payload = new { text = "over there" } }, Topology.Cancelled);
         Assert.Equal(201, (int)response.StatusCode);
 
-        var received = Assert.Single(await TakeAsync(subscription, 1));
+        var received = Assert.Single(await subscription.TakeAsync(1));
         Assert.Equal("over there", Text(received));
         Assert.Equal("ada", received.Data.UserId);
-    }
-
-    private static async Task<List<TopicEvent>> TakeAsync(TopicSubscription subscription, int count)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Topology.Cancelled);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
-        var events = new List<TopicEvent>();
-        await foreach (var item in subscription.WithCancellation(limit.Token))
-        {
-            events.Add(item);
-            if (events.Count == count)
-                break;
-        }
-
-        return events;
     }
 
     private static string Text(TopicEvent item) => item.Data.Payload.GetProperty("text").GetString()!;

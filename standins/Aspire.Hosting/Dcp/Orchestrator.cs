@@ -21,6 +21,7 @@ internal sealed class Orchestrator(
     TimeProvider time, ILogger<Orchestrator> logger) : IHostedService, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, (IResource Resource, DcpInstance Instance)> _instances = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new(StringComparer.Ordinal);
     private readonly ConcurrentBag<Task> _work = [];
     private readonly CancellationTokenSource _stopping = new();
 
@@ -148,7 +149,7 @@ internal sealed class Orchestrator(
                 await foreach (var change in dcp.Client.WatchAsync<ExecutableSpec, ExecutableStatus>("executables", _stopping.Token))
                 {
                     if (change.Type != "DELETED" && change.Object.Status is { State.Length: > 0 } status && _instances.TryGetValue(change.Object.Metadata.Name, out var known))
-                        await CarryOverAsync(known.Resource, known.Instance, status);
+                        await CarryOverAsync(known.Resource, known.Instance, change.Object.Spec.Stop && status.State == "Running" ? status with { State = "Stopping" } : status);
                 }
             }
             catch (OperationCanceledException)
@@ -218,27 +219,51 @@ internal sealed class Orchestrator(
         }
     }
 
-    private async Task StartAsync(string instance, CancellationToken cancellationToken)
+    private Task StartAsync(string instance, CancellationToken cancellationToken) => InTurnAsync(instance, async () =>
     {
+        if (await IsRunningAsync(instance, cancellationToken))
+            return;
         var (resource, known) = _instances[instance];
         await dcp.Client.DeleteAsync("executables", instance, cancellationToken);
         while (await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is not null)
             await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken);
         await starter.StartAsync(resource, known, cancellationToken);
-    }
+    }, cancellationToken);
 
-    private async Task StopAsync(string instance, CancellationToken cancellationToken)
+    private Task StopAsync(string instance, CancellationToken cancellationToken) => InTurnAsync(instance, async () =>
     {
-        if (await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is not { Status.State: "Running" or "Starting" })
+        if (!await IsRunningAsync(instance, cancellationToken))
             return;
+
+        // Said here and not only by the orchestrator, whose next word may be that it has ended: that would look like a crash.
+        var resource = _instances[instance].Resource;
+        await notifications.PublishUpdateAsync(resource, instance, s => s with { State = new(KnownResourceStates.Stopping, KnownResourceStateStyles.Info) });
         await dcp.Client.StopExecutableAsync(instance, cancellationToken);
-        await notifications.WaitForResourceAsync(_instances[instance].Resource.Name, e => e.ResourceId == instance && KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text), cancellationToken);
-    }
+        await notifications.WaitForResourceAsync(resource.Name, e => e.ResourceId == instance && KnownResourceStates.TerminalStates.Contains(e.Snapshot.State?.Text), cancellationToken);
+    }, cancellationToken);
 
     private async Task RestartAsync(string instance, CancellationToken cancellationToken)
     {
         await StopAsync(instance, cancellationToken);
         await StartAsync(instance, cancellationToken);
+    }
+
+    private async Task<bool> IsRunningAsync(string instance, CancellationToken cancellationToken) =>
+        await dcp.Client.GetAsync<ExecutableSpec, ExecutableStatus>("executables", instance, cancellationToken) is { Status.State: "Running" or "Starting" };
+
+    /// <summary>Commands for one process wait for each other: two starts at once would undo each other.</summary>
+    private async Task InTurnAsync(string instance, Func<Task> command, CancellationToken cancellationToken)
+    {
+        var turn = _turns.GetOrAdd(instance, _ => new SemaphoreSlim(1));
+        await turn.WaitAsync(cancellationToken);
+        try
+        {
+            await command();
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
 
     private Task StopAllAsync(Func<IResource, bool> which, CancellationToken cancellationToken) =>
