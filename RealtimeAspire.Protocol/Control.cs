@@ -11,6 +11,15 @@ public sealed record Control
     /// <summary>The server ended the subscription.</summary>
     public const string Unsubscribed = "unsubscribed";
 
+    /// <summary>The node is about to stop: connect again, after a moment of your own.</summary>
+    public const string Draining = "draining";
+
+    /// <summary>Events were left out, as the subscription's quality of service says.</summary>
+    public const string Dropped = "dropped";
+
+    /// <summary>Over SSE, the first frame: every topic of the stream is live.</summary>
+    public const string Subscribed = "subscribed";
+
     /// <summary>One of the constants of this type; unknown ones are to be ignored.</summary>
     public required string Type { get; init; }
 
@@ -29,4 +38,12 @@ public sealed record Control
     /// <summary>The newest position of the topic.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Position? Position { get; init; }
+
+    /// <summary>How many events were left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Count { get; init; }
+
+    /// <summary>How long to wait before connecting again, in milliseconds.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? RetryAfterMs { get; init; }
 }

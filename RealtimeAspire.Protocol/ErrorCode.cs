@@ -42,6 +42,18 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Not a position.</summary>
     public static readonly ErrorCode PositionInvalid = new("position_invalid", 400, false, "A position is an epoch and an offset of 0 or more.");
 
+    /// <summary>Not the name of a consumer.</summary>
+    public static readonly ErrorCode ConsumerInvalid = new("consumer_invalid", 400, false, "A consumer is 1 to 64 visible ASCII characters.");
+
+    /// <summary>The topic's type does not offer this.</summary>
+    public static readonly ErrorCode QosNotAllowed = new("qos_not_allowed", 400, false, "Topics of this type do not offer this quality of service.");
+
+    /// <summary>Not offered.</summary>
+    public static readonly ErrorCode PresenceNotOffered = new("presence_not_offered", 400, false, "Topics of this type offer no presence.");
+
+    /// <summary>More topics than one stream or poll takes.</summary>
+    public static readonly ErrorCode TooManyTopics = new("too_many_topics", 400, false, "One stream takes at most 50 topics, and their positions 4 KB.");
+
     /// <summary>An array without elements.</summary>
     public static readonly ErrorCode BatchEmpty = new("batch_empty", 400, false, "The array has no elements.");
 
@@ -96,6 +108,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>More is waiting than the server takes.</summary>
     public static readonly ErrorCode Overloaded = new("overloaded", 503, true, "The server has more waiting than it takes; try again.");
 
+    /// <summary>The node is about to stop.</summary>
+    public static readonly ErrorCode Draining = new("draining", 503, true, "The node is shutting down; connect again.");
+
     /// <summary>Said by the client itself: the connection is down or was lost; whether the request was done is unknown.</summary>
     public static readonly ErrorCode Disconnected = new("disconnected", 503, true, "The connection is down; try again with the same id.");
 
@@ -106,10 +121,10 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     public static IReadOnlyList<ErrorCode> All { get; } =
     [
         RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
-        PayloadInvalid, PayloadTooLarge, PositionInvalid, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited,
-        TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, TokenExpired, Forbidden, UserInvalid, DevelopmentOnly,
-        OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Disconnected,
-        Internal,
+        PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
+        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, TokenExpired, Forbidden, UserInvalid, DevelopmentOnly,
+        OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
+        Disconnected, Internal,
     ];
 
     private static Dictionary<string, ErrorCode> ByCode { get; } = All.ToDictionary(error => error.Code, StringComparer.Ordinal);

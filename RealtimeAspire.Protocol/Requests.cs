@@ -10,13 +10,65 @@ public sealed record SubscribeRequest
     /// <summary>The topic's name.</summary>
     public string? Topic { get; init; }
 
-    /// <summary>Continue after this position. At most one of this and <see cref="Rewind"/>.</summary>
+    /// <summary>Continue after this position. At most one of this, <see cref="Rewind"/> and <see cref="From"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Position? Position { get; init; }
 
     /// <summary>Start with events of the past.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Rewind? Rewind { get; init; }
+
+    /// <summary><see cref="FromCursor"/>: continue after what <see cref="Consumer"/> has acknowledged; without a cursor, with the oldest event kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? From { get; init; }
+
+    /// <summary>Whose cursor: a name that the user gave one of his devices, 1 to 64 visible ASCII characters.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Consumer { get; init; }
+
+    /// <summary>What happens when the reader is slower than the topic. Default: every event, or the connection is closed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public QosRequest? Qos { get; init; }
+
+    /// <summary>False declines the topic's ephemeral events. Default: true.</summary>
+    // Settable: the source generator sets init-only members even where the JSON lacks them, and the default would be lost.
+    public bool Ephemeral { get; set; } = true;
+
+    /// <summary>Which presence of the topic is sent: <c>none</c> (the default), <c>occupancy</c> or <c>members</c>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Presence { get; init; }
+
+    /// <summary>The one value of <see cref="From"/>.</summary>
+    public const string FromCursor = "cursor";
+}
+
+/// <summary>The quality of service of a subscription.</summary>
+/// <remarks>Untrusted input; the server's subscribe path validates every member.</remarks>
+public sealed record QosRequest
+{
+    /// <summary>What happens to events that a reader has no time for.</summary>
+    public QosMode Mode { get; init; }
+
+    /// <summary>With <see cref="QosMode.Conflate"/>: at most one flush in so many milliseconds, 10 to 60,000.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? IntervalMs { get; init; }
+}
+
+/// <summary>What happens to events that a reader has no time for.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<QosMode>))]
+public enum QosMode
+{
+    /// <summary>None is left out: a reader that is too slow is closed, comes back and recovers.</summary>
+    [JsonStringEnumMemberName("all")]
+    All,
+
+    /// <summary>While the reader is behind, only the newest of each event name and entity is kept for it.</summary>
+    [JsonStringEnumMemberName("latest")]
+    Latest,
+
+    /// <summary>The newest of each event name and entity, at most once per interval.</summary>
+    [JsonStringEnumMemberName("conflate")]
+    Conflate,
 }
 
 /// <summary>How far back a subscription starts: exactly one of the two.</summary>
@@ -73,6 +125,18 @@ public sealed record SubscribeReply
 
     /// <summary>When the right to this topic ends; null when it does not.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
+}
+
+/// <summary>What became of one subscribe of several: a reply or an error.</summary>
+public sealed record SubscribeOutcome
+{
+    /// <summary>The reply, when it succeeded.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SubscribeReply? Reply { get; init; }
+
+    /// <summary>The error, when it did not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ErrorBody? Error { get; init; }
 }
 
 /// <summary>Publishes one event.</summary>
@@ -133,6 +197,40 @@ public sealed record PublishOutcome
 /// <param name="Message">A sentence for people.</param>
 /// <param name="Retryable">Whether the same request may succeed later.</param>
 public sealed record ErrorBody(string Code, string Message, bool Retryable);
+
+/// <summary>Asks for a page of a topic's log: after a position, before one, or from the oldest event kept.</summary>
+/// <remarks>Untrusted input; the server's history path validates every member.</remarks>
+public sealed record HistoryRequest
+{
+    /// <summary>The topic's name.</summary>
+    public string? Topic { get; init; }
+
+    /// <summary>The oldest events after it. At most one of this and <see cref="Before"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Position? After { get; init; }
+
+    /// <summary>The newest events before it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Position? Before { get; init; }
+
+    /// <summary>The most events of the page, 1 or more, cut to the server's limit. Default: 100.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Limit { get; init; }
+}
+
+/// <summary>Says that a consumer has dealt with every event up to a position.</summary>
+/// <remarks>Untrusted input; the server validates every member.</remarks>
+public sealed record AcknowledgeRequest
+{
+    /// <summary>The topic's name.</summary>
+    public string? Topic { get; init; }
+
+    /// <summary>The last event that was dealt with. The cursor never moves back.</summary>
+    public Position? Position { get; init; }
+
+    /// <summary>Whose cursor: 1 to 64 visible ASCII characters.</summary>
+    public string? Consumer { get; init; }
+}
 
 /// <summary>A page of a topic's log.</summary>
 public sealed record HistoryReply

@@ -11,4 +11,13 @@ internal static class Background
             return Task.Run(loop);
         }
     }
+
+    /// <inheritdoc cref="Run(Func{Task})"/>
+    public static Task<T> Run<T>(Func<Task<T>> work)
+    {
+        using (ExecutionContext.SuppressFlow())
+        {
+            return Task.Run(work);
+        }
+    }
 }

@@ -8,12 +8,15 @@ namespace RealtimeAspire.Server;
 
 /// <summary>The hub at <c>/realtime</c>. One connection carries everything, so its methods only delegate.</summary>
 /// <remarks>Arguments are untrusted; the paths validate them.</remarks>
-internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe) : Hub<IRealtimeClient>
+internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge) : Hub<IRealtimeClient>
 {
     private Connection Connection => Context.Features.Get<Connection>()!;
 
     public Task<SubscribeAnswer> Subscribe(SubscribeRequest request) =>
-        subscribe.SubscribeAsync(Connection, request ?? throw new RealtimeException(ErrorCode.RequestInvalid), Context.ConnectionAborted);
+        subscribe.SubscribeAsync(Connection, Required(request), Context.ConnectionAborted);
+
+    public Task<SubscribeResult[]> SubscribeMany(SubscribeRequest?[] requests) =>
+        subscribe.SubscribeManyAsync(Connection, Required(requests), Context.ConnectionAborted);
 
     public Task Unsubscribe(string topic)
     {
@@ -22,5 +25,17 @@ internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe) 
     }
 
     public Task<PublishReply> Publish(PublishRequest request) =>
-        publish.PublishAsync(Connection.Caller, TopicName.Parse((request ?? throw new RealtimeException(ErrorCode.RequestInvalid)).Topic), request);
+        publish.PublishAsync(Connection.Caller, TopicName.Parse(Required(request).Topic), request);
+
+    public Task<PublishOutcome[]> PublishBatch(PublishRequest?[] requests) => publish.PublishManyAsync(
+        Connection.Caller, Required(requests).Length, i => Required(requests[i]).Topic, i => requests[i]!);
+
+    public Task<HistoryAnswer> History(HistoryRequest request) => history.ReadAsync(
+        Connection.Caller, TopicName.Parse(Required(request).Topic), request.After, request.Before, request.Limit, Context.ConnectionAborted);
+
+    public Task Acknowledge(AcknowledgeRequest request) =>
+        acknowledge.AcknowledgeAsync(Connection.Caller, Required(request), Context.ConnectionAborted);
+
+    private static T Required<T>(T? argument)
+        where T : class => argument ?? throw new RealtimeException(ErrorCode.RequestInvalid);
 }

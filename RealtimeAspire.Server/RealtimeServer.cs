@@ -12,20 +12,17 @@ using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
-using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
-using RealtimeAspire.Server.Storage;
-using StackExchange.Redis;
 
 namespace RealtimeAspire.Server;
 
 /// <summary>
-/// The server in an ASP.NET Core app: <c>builder.AddRealtime()</c> and <c>app.MapRealtime()</c>. It needs an
-/// <c>NpgsqlDataSource</c> and, unless <c>Realtime:SingleNode</c> is set, an <c>IConnectionMultiplexer</c> among the services.
+/// The server in an ASP.NET Core app: <c>builder.AddRealtime()</c> and <c>app.MapRealtime()</c>. It uses the <c>NpgsqlDataSource</c>
+/// and, unless <c>Realtime:SingleNode</c> is set, the <c>IConnectionMultiplexer</c> that were registered before.
 /// </summary>
 public static class RealtimeServer
 {
@@ -44,7 +41,7 @@ public static class RealtimeServer
         services.AddSingleton<IValidateOptions<RealtimeOptions>, RealtimeOptionsValidator>();
         services.TryAddSingleton(TimeProvider.System);
         AddObservability(builder);
-        AddStorage(services);
+        builder.AddStores();
         AddPipeline(services);
         AddHub(services);
         AddHttp(services);
@@ -56,7 +53,8 @@ public static class RealtimeServer
     public static WebApplication MapRealtime(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        RequireBackplane(app.Services);
+        RequireDevelopment(app.Services);
+        ConnectFeeds(app.Services);
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseWebSockets();
@@ -64,6 +62,7 @@ public static class RealtimeServer
         app.UseCors();
         app.UseAuthentication();
         app.UseAuthorization();
+        app.UseMiddleware<DrainGate>();
         app.MapHub<RealtimeHub>(HubPath, options => options.Transports = HttpTransportType.WebSockets).RequireAuthorization();
         app.MapTokenApi();
         app.MapEventApi();
@@ -78,30 +77,24 @@ public static class RealtimeServer
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
     }
 
-    private static void AddStorage(IServiceCollection services)
-    {
-        services.AddSingleton(Migration.LoadAll());
-        services.AddSingleton<Migrator>();
-        services.AddHosted<StorageKeeper>();
-        services.AddHealthChecks().AddCheck<StorageKeeper>("storage");
-    }
-
     private static void AddPipeline(IServiceCollection services)
     {
         services.AddSingleton<PublishLimiter>();
         services.AddSingleton<TopicAccess>();
         services.AddSingleton<TopicCatalog>();
         services.AddSingleton<EventCatalog>();
-        // Stopped in reverse: no more publishes, then the backplane sends what they have left behind.
-        services.AddHosted<RedisBackplane>();
-        services.AddHosted<PostgresAppender>();
-        services.AddSingleton<ITopicLog, PostgresTopicLog>();
+        services.AddSingleton(provider => new TailMemory(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.TailBytes));
+        services.AddSingleton<FaultPoints>();
         services.AddSingleton<FeedContext>();
         services.AddHosted<FeedRegistry>();
-        services.AddSingleton<IBackplane>(provider => IsSingleNode(provider) ? new InProcessBackplane() : provider.GetRequiredService<RedisBackplane>());
         services.AddSingleton<PublishPath>();
         services.AddSingleton<SubscribePath>();
         services.AddSingleton<HistoryPath>();
+        services.AddSingleton<AcknowledgePath>();
+        services.AddSingleton<ITopicPublisher, TopicPublisher>();
+        services.AddSingleton<ConnectionFactory>();
+        services.AddHosted<Drain>();
+        services.AddHealthChecks().AddCheck<Drain>("drain");
     }
 
     private static void AddHub(IServiceCollection services)
@@ -137,25 +130,30 @@ public static class RealtimeServer
             .AllowCredentials()));
     }
 
-    private static void AddHosted<T>(this IServiceCollection services)
-        where T : class, IHostedService
-    {
-        services.AddSingleton<T>();
-        services.AddHostedService(provider => provider.GetRequiredService<T>());
-    }
-
     /// <summary>The longest message that the hub takes: a payload over its limit, up to twice that, is still told so by name.</summary>
     private static long MessageBytes(RealtimeOptions options) => (options.Limits.PayloadBytes * 2L) + EnvelopeBytes;
 
-    private static bool IsSingleNode(IServiceProvider provider) => provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.SingleNode;
-
-    private static void RequireBackplane(IServiceProvider provider)
+    private static void RequireDevelopment(IServiceProvider provider)
     {
-        if (!IsSingleNode(provider) && !provider.GetRequiredService<IServiceProviderIsService>().IsService(typeof(IConnectionMultiplexer)))
+        if (provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Faults.KillAfterCommit > 0 && !provider.GetRequiredService<IHostEnvironment>().IsDevelopment())
         {
             throw new OptionsValidationException(RealtimeOptions.Section, typeof(RealtimeOptions),
-                [$"{RealtimeOptions.Section}:SingleNode: without Redis a node serves only when this is true."]);
+                [$"{RealtimeOptions.Section}:Faults:KillAfterCommit: is for proofs in development; elsewhere it must be 0."]);
         }
+    }
+
+    /// <summary>What tells feeds to look at their logs, beside the backplane.</summary>
+    private static void ConnectFeeds(IServiceProvider provider)
+    {
+        if (provider.GetService<PostgresListener>() is not { } listener)
+        {
+            return;
+        }
+
+        var feeds = provider.GetRequiredService<FeedRegistry>();
+        listener.Published += feeds.Check;
+        listener.Restored += feeds.CheckAll;
+        feeds.IsAlone = () => !listener.IsListening;
     }
 }
 

@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using RealtimeAspire.Protocol;
 
@@ -9,10 +8,7 @@ namespace RealtimeAspire.Server.Http;
 /// <summary>Errors over HTTP: problem details with the stable <c>code</c> and whether trying again may help.</summary>
 internal static class Problems
 {
-    public static ProblemHttpResult From(ErrorCode error, string? sentence = null) => TypedResults.Problem(
-        detail: sentence ?? error.Sentence,
-        statusCode: error.Status,
-        extensions: [KeyValuePair.Create<string, object?>("code", error.Code), KeyValuePair.Create<string, object?>("retryable", error.Retryable)]);
+    public static IResult From(ErrorCode error, string? sentence = null) => new Problem(error, sentence ?? error.Sentence);
 
     /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem.</summary>
     public static RouteGroupBuilder WithProblems(this RouteGroupBuilder group) => group.AddEndpointFilter(async (context, next) =>
@@ -48,5 +44,26 @@ internal static class Problems
         context.ProblemDetails.Detail ??= error.Sentence;
         context.ProblemDetails.Extensions.TryAdd("code", error.Code);
         context.ProblemDetails.Extensions.TryAdd("retryable", error.Retryable);
+    }
+
+    private sealed class Problem(ErrorCode error, string sentence) : IResult
+    {
+        private const string RetryAfterSeconds = "1";
+
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            var headers = httpContext.Response.Headers;
+            headers.CacheControl = "no-store";
+            if (error.Status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable)
+            {
+                headers.RetryAfter = RetryAfterSeconds;
+            }
+
+            return TypedResults.Problem(
+                detail: sentence,
+                statusCode: error.Status,
+                extensions: [KeyValuePair.Create<string, object?>("code", error.Code), KeyValuePair.Create<string, object?>("retryable", error.Retryable)])
+                .ExecuteAsync(httpContext);
+        }
     }
 }

@@ -1,16 +1,23 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Server.Observability;
 
 /// <summary>What the pipeline counts and measures.</summary>
 internal sealed class RealtimeInstruments
 {
+    // By the number of the recovery.
+    private static readonly string[] Outcomes = ["none", "recovered", "gap", "new_epoch"];
+
     public const string MeterName = "RealtimeAspire";
 
     private readonly Counter<long> _published;
     private readonly Counter<long> _duplicates;
     private readonly Counter<long> _delivered;
+    private readonly Counter<long> _recovered;
+    private readonly Counter<long> _recoveries;
+    private readonly Counter<long> _dropped;
     private readonly Counter<long> _queueDrops;
     private readonly Counter<long> _backplaneDrops;
     private readonly Counter<long> _holesFilled;
@@ -25,6 +32,9 @@ internal sealed class RealtimeInstruments
         _published = meter.CreateCounter<long>("realtime.events.published", "{event}", "Events that a log took.");
         _duplicates = meter.CreateCounter<long>("realtime.events.duplicates", "{event}", "Publishes whose id was known.");
         _delivered = meter.CreateCounter<long>("realtime.events.delivered", "{event}", "Events written to connections.");
+        _recovered = meter.CreateCounter<long>("realtime.events.recovered", "{event}", "Events of the past in replies to subscribes.");
+        _recoveries = meter.CreateCounter<long>("realtime.recoveries", "{subscribe}", "Subscribes that were answered, by what became of their position.");
+        _dropped = meter.CreateCounter<long>("realtime.events.dropped", "{event}", "Events left out because the subscription wants only the newest, and ephemeral ones that found no room.");
         _queueDrops = meter.CreateCounter<long>("realtime.queue.drops", "{connection}", "Connections closed because they read too slowly.");
         _backplaneDrops = meter.CreateCounter<long>("realtime.backplane.drops", "{event}", "Events that were not sent to other nodes; those find them in the log.");
         _holesFilled = meter.CreateCounter<long>("realtime.feed.filled", "{event}", "Events that a feed took from the log because the backplane had not brought them.");
@@ -46,6 +56,24 @@ internal sealed class RealtimeInstruments
         new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType }, { TagNames.ErrorCode, code } });
 
     public void Delivered(string tenant, int events) => _delivered.Add(events, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    public void Recovered(string tenant, Recovery outcome, int events)
+    {
+        var tag = new KeyValuePair<string, object?>(TagNames.Tenant, tenant);
+        _recoveries.Add(1, tag, new KeyValuePair<string, object?>(TagNames.Recovery, Outcomes[(int)outcome]));
+        if (events > 0)
+        {
+            _recovered.Add(events, tag);
+        }
+    }
+
+    public void Dropped(string tenant, int events)
+    {
+        if (events > 0)
+        {
+            _dropped.Add(events, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+        }
+    }
 
     public void SlowConsumerClosed(string tenant) => _queueDrops.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 

@@ -10,6 +10,7 @@ internal static class TagNames
     public const string Offset = "realtime.offset";
     public const string Subscribers = "realtime.subscribers";
     public const string BatchSize = "realtime.batch.size";
+    public const string Recovery = "realtime.recovery";
     public const string ErrorCode = "realtime.error.code";
 
     public const string DbSystem = "db.system";

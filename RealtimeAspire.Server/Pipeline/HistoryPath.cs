@@ -8,7 +8,7 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>A page of a topic's past: authorize, read, say what is missing.</summary>
-internal sealed class HistoryPath(TopicAccess access, TopicCatalog topics, ITopicLog log, IOptions<RealtimeOptions> options)
+internal sealed class HistoryPath(TopicAccess access, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
 {
     private const int DefaultLimit = 100;
 
@@ -34,10 +34,11 @@ internal sealed class HistoryPath(TopicAccess access, TopicCatalog topics, ITopi
             throw new RealtimeException(ErrorCode.PositionInvalid);
         }
 
-        access.RequireSubscribe(topics.Get(name));
+        var policy = topics.Get(name);
+        access.RequireSubscribe(policy);
         var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
         LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? 0);
-        var page = await log.ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken);
+        var page = await logs.Of(policy).ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken);
         var recovery = Decide(after, before, page);
         if (recovery is Recovery.Gap or Recovery.NewEpoch)
         {

@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -20,7 +21,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <summary>
 /// The life of an event until it is acknowledged. This and <see cref="SubscribePath"/> are the only places that see every stage.
 /// <code>
-/// client ── hub / HTTP ──►  1  Limits         admit: rate, size
+/// client ── hub / HTTP ──►  1  Limits         admit: rate, size (code in the process comes in at 2)
 ///                           2  Authorization  may this identity publish this event name here?
 ///                           3  Topics         the type's policy, the event's validator
 ///                           4  TopicLogs      dedupe by id, append → position
@@ -37,11 +38,13 @@ internal sealed class PublishPath(
     TopicAccess access,
     TopicCatalog topics,
     EventCatalog events,
-    ITopicLog log,
+    LogCatalog logs,
     FeedRegistry feeds,
     IBackplane backplane,
     RealtimeInstruments instruments,
     RealtimeTracing tracing,
+    FaultPoints faults,
+    IOptions<RealtimeOptions> options,
     TimeProvider time)
 {
     private const int MaxIdLength = 128;
@@ -49,6 +52,8 @@ internal sealed class PublishPath(
 
     // Parsers stop at 64, and an event's envelope in a message takes some of that.
     private const int MaxDepth = 32;
+
+    private readonly int _maxBatch = options.Value.Limits.BatchPublishes;
 
     /// <param name="caller">Who publishes.</param>
     /// <param name="name">The topic.</param>
@@ -58,15 +63,21 @@ internal sealed class PublishPath(
         PublishAsync(caller, name, request, time.GetTimestamp());
 
     /// <summary>
-    /// Publishes several, in order: all enter the log's line together. Stops at the first failure that may pass, so that
+    /// Publishes several, in order: all enter the logs' lines together. Stops at the first failure that may pass, so that
     /// what follows can be sent again in order.
     /// </summary>
     /// <param name="caller">Who publishes.</param>
-    /// <param name="name">The topic.</param>
     /// <param name="count">How many.</param>
+    /// <param name="topic">The topic of each, untrusted; may refuse with a <see cref="RealtimeException"/>.</param>
     /// <param name="request">Each of them, untrusted; may refuse with a <see cref="RealtimeException"/>.</param>
-    public async Task<PublishOutcome[]> PublishManyAsync(Caller caller, TopicName name, int count, Func<int, PublishRequest> request)
+    /// <exception cref="RealtimeException"><c>batch_empty</c>, <c>batch_too_large</c>.</exception>
+    public async Task<PublishOutcome[]> PublishManyAsync(Caller caller, int count, Func<int, string?> topic, Func<int, PublishRequest> request)
     {
+        if (count == 0 || count > _maxBatch)
+        {
+            throw new RealtimeException(count == 0 ? ErrorCode.BatchEmpty : ErrorCode.BatchTooLarge);
+        }
+
         // One time limit for all: when it is over for one, it is over for those behind it.
         var started = time.GetTimestamp();
         var publishes = new List<Task<PublishReply>>(count);
@@ -90,7 +101,7 @@ internal sealed class PublishPath(
 
         return outcomes;
 
-        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, name, request(i), started);
+        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, TopicName.Parse(topic(i)), request(i), started);
     }
 
     private static PublishOutcome NotAttempted() => new() { Error = new RealtimeException(ErrorCode.NotAttempted).ToBody() };
@@ -120,12 +131,12 @@ internal sealed class PublishPath(
         {
             // 1.
             var payload = PayloadOf(request);
-            limits.Admit(caller, payload.Length);
+            limits.Admit(caller, payload.Length, policy.PayloadBytes);
 
             // 2.
             RequireForm(request, payload);
             activity?.SetTag(TagNames.Event, request.Event);
-            access.RequirePublish(policy, request.Event!);
+            access.RequirePublish(caller, policy, request.Event!);
 
             // 3.
             if (events.Validate(policy.Type, request.Event!, request.Payload) is { } wrong)
@@ -133,9 +144,15 @@ internal sealed class PublishPath(
                 throw new RealtimeException(ErrorCode.PayloadInvalid, wrong);
             }
 
-            // 4.
             var append = ToAppend(caller, name, request, payload, started, activity);
-            var outcome = await log.AppendAsync(append, FanOut);
+            if (policy.IsEphemeral(append.Event))
+            {
+                return PassOn(append, policy);
+            }
+
+            // 4.
+            var log = logs.Of(policy);
+            var outcome = await log.AppendAsync(append, log.AnnouncesAppends ? FanOutHere : FanOut);
 
             // 6.
             instruments.Published(caller.Tenant, policy.Type, outcome.Duplicate, time.GetElapsedTime(started));
@@ -149,14 +166,28 @@ internal sealed class PublishPath(
         }
     }
 
-    /// <summary>Called by the log, in offset order; only enqueues.</summary>
+    /// <summary>An event that no log keeps: whoever listens has it.</summary>
+    private PublishReply PassOn(Append append, TopicPolicy policy)
+    {
+        var timestamp = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
+        FanOut(append.At(Position.Origin, timestamp));
+        instruments.Published(append.Topic.Tenant, policy.Type, duplicate: false, time.GetElapsedTime(append.Started));
+        return new PublishReply { Position = null, Timestamp = timestamp, Duplicate = false };
+    }
+
+    /// <summary>Called by a log, in offset order; only enqueues.</summary>
     private void FanOut(LoggedEvent logged)
     {
+        faults.Committed();
+
         // 5.
         var encoded = EncodedEvent.Encode(logged);
         feeds.Post(encoded);
         backplane.Publish(encoded);
     }
+
+    /// <summary>Called by a log that has told the other nodes.</summary>
+    private void FanOutHere(LoggedEvent logged) => feeds.Post(EncodedEvent.Encode(logged));
 
     private static ReadOnlySpan<byte> PayloadOf(PublishRequest request) => request.Payload.ValueKind is JsonValueKind.Undefined
         ? throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is missing.")

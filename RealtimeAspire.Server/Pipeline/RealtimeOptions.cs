@@ -10,7 +10,7 @@ internal sealed class RealtimeOptions
 {
     public const string Section = "Realtime";
 
-    /// <summary>Run without Redis. Other nodes then hear of an event only by looking at the log. Default: false.</summary>
+    /// <summary>Run without Redis, as the only node: recoverable topics are kept in memory. Default: false.</summary>
     public bool SingleNode { get; set; }
 
     /// <summary>The origins whose pages may call the API and the hub, <c>https://host[:port]</c> each. Default: none but its own.</summary>
@@ -21,6 +21,11 @@ internal sealed class RealtimeOptions
 
     public AuthOptions Auth { get; set; } = new();
 
+    public FaultOptions Faults { get; set; } = new();
+
     /// <summary>The policies of topic types, by type. <c>room</c> is built in.</summary>
     public Dictionary<string, TopicTypeOptions> TopicTypes { get; set; } = new(StringComparer.Ordinal);
+
+    /// <summary>The configured type whose policy holds for topics of any other type. Default: none, such topics are refused.</summary>
+    public string? DefaultTopicType { get; set; }
 }

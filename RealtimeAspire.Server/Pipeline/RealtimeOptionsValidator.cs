@@ -10,6 +10,8 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <summary>Reports everything that is wrong with the configuration, each with its key.</summary>
 internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOptions>
 {
+    private const long MaxRecoverableEvents = 1_000_000;
+
     public ValidateOptionsResult Validate(string? name, RealtimeOptions options)
     {
         var errors = new List<string>();
@@ -21,7 +23,12 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckOrigins(options.AllowedOrigins, errors);
         foreach (var (type, policy) in options.TopicTypes)
         {
-            CheckTopicType(type, policy, errors);
+            CheckTopicType(type, policy, options, errors);
+        }
+
+        if (options.DefaultTopicType is { } fallback && fallback != TopicCatalog.Room && !options.TopicTypes.ContainsKey(fallback))
+        {
+            errors.Add($"{Key("DefaultTopicType")}: there is no topic type '{fallback}'; configure {Key("TopicTypes")}:{fallback}.");
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
@@ -70,21 +77,72 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         }
     }
 
-    private static void CheckTopicType(string type, TopicTypeOptions policy, List<string> errors)
+    private static void CheckTopicType(string type, TopicTypeOptions policy, RealtimeOptions options, List<string> errors)
     {
         var key = $"{Key("TopicTypes")}:{type}";
         CheckAnnotations(key, policy, errors);
+        CheckAnnotations($"{key}:Retention", policy.Retention, errors);
+        CheckDurability(key, policy, errors);
         if (!TopicName.TryParse($"{type}:x", out _))
         {
             errors.Add($"{key}: a topic type is [a-z][a-z0-9-]{{0,31}}.");
         }
 
-        foreach (var pattern in policy.ClientEvents ?? [])
+        CheckPatterns($"{key}:ClientEvents", policy.ClientEvents, errors);
+        CheckPatterns($"{key}:EphemeralEvents", policy.EphemeralEvents, errors);
+        if (policy.PayloadBytes > options.Limits.PayloadBytes)
+        {
+            errors.Add($"{key}:PayloadBytes: must be at most {Key("Limits:PayloadBytes")}, which is {options.Limits.PayloadBytes}.");
+        }
+
+        if (policy.Publishers is <= Publishers.None or > (Publishers.Clients | Publishers.Servers))
+        {
+            errors.Add($"{key}:Publishers: must be Clients, Servers, or 'Clients, Servers'.");
+        }
+    }
+
+    private static void CheckPatterns(string key, string[]? patterns, List<string> errors)
+    {
+        foreach (var pattern in patterns ?? [])
         {
             if (pattern != "*" && !EventCatalog.IsName(pattern.EndsWith('*') ? pattern[..^1] : pattern))
             {
-                errors.Add($"{key}:ClientEvents: '{pattern}' is no event name and no beginning of one with a last *.");
+                errors.Add($"{key}: '{pattern}' is no event name and no beginning of one with a last *.");
             }
+        }
+    }
+
+    private static void CheckDurability(string key, TopicTypeOptions policy, List<string> errors)
+    {
+        var (events, age, window) = (policy.Retention.Events, policy.Retention.Age, policy.IdempotencyWindow);
+        switch (policy.Durability)
+        {
+            case Durability.Recoverable:
+                CheckRange($"{key}:Retention:Age", age, TimeSpan.FromSeconds(10), TimeSpan.FromDays(7), errors);
+                CheckRange($"{key}:IdempotencyWindow", window, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), errors);
+                if (events > MaxRecoverableEvents)
+                {
+                    errors.Add($"{key}:Retention:Events: a recoverable topic keeps at most {MaxRecoverableEvents} events.");
+                }
+
+                break;
+            case Durability.Durable:
+                CheckRange($"{key}:Retention:Age", age, TimeSpan.FromHours(1), TimeSpan.FromDays(3_650), errors);
+                CheckRange($"{key}:IdempotencyWindow", window, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), errors);
+                break;
+            case Durability.Ephemeral when events is not null || age is not null || window is not null:
+                errors.Add($"{key}: an ephemeral topic keeps nothing: remove Retention and IdempotencyWindow.");
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static void CheckRange(string key, TimeSpan? value, TimeSpan min, TimeSpan max, List<string> errors)
+    {
+        if (value < min || value > max)
+        {
+            errors.Add($"{key}: must be between {min:c} and {max:c}.");
         }
     }
 

@@ -10,14 +10,20 @@ namespace RealtimeAspire.Server.Pipeline;
 internal sealed record SubscribeAnswer(
     string Topic, Position Position, Recovery Recovery, IReadOnlyList<EncodedEvent> Events, bool More = false, DateTimeOffset? ExpiresAt = null);
 
+/// <summary>The server's side of <see cref="SubscribeOutcome"/>.</summary>
+internal sealed record SubscribeResult(
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SubscribeAnswer? Reply,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ErrorBody? Error);
+
 /// <summary>The server's side of <see cref="HistoryReply"/>.</summary>
 internal sealed record HistoryAnswer(IReadOnlyList<EncodedEvent> Events, Position Position, Recovery Recovery, bool Complete);
 
 /// <summary>What the server writes beside the types of the protocol.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(TimestampConverter)])]
 [JsonSerializable(typeof(SubscribeAnswer))]
+[JsonSerializable(typeof(SubscribeResult[]))]
 [JsonSerializable(typeof(HistoryAnswer))]
-[JsonSerializable(typeof(List<EncodedEvent>))]
+[JsonSerializable(typeof(EncodedEvent[]))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenReply))]
 internal sealed partial class ServerJson : JsonSerializerContext

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -11,26 +13,36 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <summary>
 /// From "I have seen this far" to live, without a hole. This and <see cref="PublishPath"/> are the only places that see every stage.
 /// <code>
-/// client ── hub ──►  1  Limits         admit: subscriptions of the connection
-///                    2  Authorization  may this identity read this topic?
-///                    3  Feeds          attach and buffer: from here on every committed event reaches the buffer
-///                    4  TopicLogs      read from the position
-///                    5  merge          what was read, then what was buffered
-///                    6  prove          same incarnation, each offset the last one + 1; else read on
-///                    7  reply
-///                    8  live           what the feed brings goes to the connection's queue
+/// client ── hub / HTTP ──►  1  Limits         admit: subscriptions of the connection
+///                           2  Authorization  may this identity read this topic?
+///                           3  Feeds          attach: from here on every committed event reaches the feed, whose tail is the buffer
+///                           4  TopicLogs      read from the position, unless the tail reaches back to it
+///                           5  prove          same incarnation, and the tail begins where the reader is; else read on
+///                           6  live           in the same moment the rest of the tail joins what was read
+///                           7  reply
 /// </code>
 /// </summary>
 /// <remarks>
-/// The switch from buffer to live is one step under the subscription's lock, so events may leave before the reply does;
-/// clients merge them by offset. A reply with <c>more</c> leaves nothing attached.
+/// Going live is one step under the feed's lock, so events may leave before the reply does; clients merge them by offset. A
+/// reply with <c>more</c> leaves nothing attached.
 /// </remarks>
 internal sealed class SubscribePath(
-    TopicAccess access, TopicCatalog topics, ITopicLog log, FeedRegistry feeds, IOptions<RealtimeOptions> options)
+    TopicAccess access,
+    TopicCatalog topics,
+    CursorStore cursors,
+    FeedRegistry feeds,
+    RealtimeInstruments instruments,
+    IOptions<RealtimeOptions> options,
+    TimeProvider time)
 {
     private const int MaxAttempts = 5;
+    private const int Parallel = 16;
+    private const int MaxManyBytes = 8 * 1024 * 1024;
+
+    private static readonly TimeSpan CatchUpTime = TimeSpan.FromMilliseconds(30);
 
     private readonly int _pageSize = options.Value.Limits.HistoryEvents;
+    private readonly int _maxMany = options.Value.Limits.SubscriptionsPerConnection;
 
     /// <param name="connection">Who subscribes.</param>
     /// <param name="request">Untrusted; every member is validated here.</param>
@@ -41,7 +53,7 @@ internal sealed class SubscribePath(
         var name = TopicName.Parse(request.Topic);
         var policy = topics.Get(name);
         var topic = new TopicKey(connection.Caller.Tenant, name);
-        RequireForm(request);
+        var chosen = SubscribeForm.Validate(request, policy);
 
         // 1.
         var announced = connection.Announce(topic);
@@ -52,8 +64,9 @@ internal sealed class SubscribePath(
 
             for (var attempt = 0; attempt < MaxAttempts; attempt++)
             {
-                if (await AttachAndJoinAsync(new Subscription(connection, topic), announced, request, cancellationToken) is { } answer)
+                if (await AttachAndJoinAsync(new Subscription(connection, topic, chosen), announced, request, policy, cancellationToken) is { } answer)
                 {
+                    instruments.Recovered(topic.Tenant, answer.Recovery, answer.Events.Count);
                     return answer;
                 }
             }
@@ -66,19 +79,62 @@ internal sealed class SubscribePath(
         throw new RealtimeException(ErrorCode.Overloaded, "The topic moves faster than it can be read; try again.");
     }
 
+    /// <summary>
+    /// Subscribes to several topics, some at a time. When the reply has grown large, topics that have yet to be recovered say
+    /// that there is more, from where they are.
+    /// </summary>
+    /// <exception cref="RealtimeException"><c>batch_empty</c>, <c>batch_too_large</c>.</exception>
+    public async Task<SubscribeResult[]> SubscribeManyAsync(Connection connection, IReadOnlyList<SubscribeRequest?> requests, CancellationToken cancellationToken)
+    {
+        if (requests.Count == 0 || requests.Count > _maxMany)
+        {
+            throw new RealtimeException(requests.Count == 0 ? ErrorCode.BatchEmpty : ErrorCode.BatchTooLarge);
+        }
+
+        var results = new SubscribeResult[requests.Count];
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var isRepeated = requests.Select(request => request?.Topic is { } topic && !seen.Add(topic)).ToArray();
+        var bytes = 0L;
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = Parallel, CancellationToken = cancellationToken };
+        await System.Threading.Tasks.Parallel.ForAsync(0, requests.Count, atOnce, async (i, cancelled) =>
+        {
+            try
+            {
+                var request = requests[i] is { } given && !isRepeated[i]
+                    ? given
+                    : throw new RealtimeException(ErrorCode.RequestInvalid, "Each element is a subscribe of another topic.");
+                var answer = Interlocked.Read(ref bytes) > MaxManyBytes ? Postpone(request) : await SubscribeAsync(connection, request, cancelled);
+                Interlocked.Add(ref bytes, answer.Events.Sum(encoded => (long)encoded.Json.Length));
+                results[i] = new SubscribeResult(answer, null);
+            }
+            catch (RealtimeException exception)
+            {
+                results[i] = new SubscribeResult(null, exception.ToBody());
+            }
+        });
+        return results;
+    }
+
+    private static SubscribeAnswer Postpone(SubscribeRequest request) => request is { Topic: { } topic, Position: { IsWellFormed: true } position }
+        ? new SubscribeAnswer(topic, position, Recovery.Recovered, [], More: true)
+        : throw new RealtimeException(ErrorCode.Overloaded, "The reply is too large; subscribe to fewer topics at once.");
+
     /// <summary>Leaves nothing attached unless it is live. Null: as <see cref="JoinAsync"/>.</summary>
     private async Task<SubscribeAnswer?> AttachAndJoinAsync(
-        Subscription subscription, object announced, SubscribeRequest request, CancellationToken cancellationToken)
+        Subscription subscription, object announced, SubscribeRequest request, TopicPolicy policy, CancellationToken cancellationToken)
     {
+        var isLive = false;
         try
         {
             // 3.
-            await feeds.AttachAsync(subscription, cancellationToken);
-            return await JoinAsync(subscription, announced, request, cancellationToken);
+            var feed = await feeds.AttachAsync(subscription, cancellationToken);
+            var answer = await JoinAsync(feed, subscription, announced, await StartAsync(feed, request, policy, subscription.Connection.Caller, cancellationToken), cancellationToken);
+            isLive = answer is { More: false } && subscription.Connection.IsSubscribed(subscription);
+            return answer;
         }
         finally
         {
-            if (!subscription.IsLive)
+            if (!isLive)
             {
                 subscription.Connection.Drop(subscription, reason: null);
             }
@@ -87,19 +143,17 @@ internal sealed class SubscribePath(
 
     /// <summary>Null: the feed was reset meanwhile, or cannot be caught up with; attach again.</summary>
     private async Task<SubscribeAnswer?> JoinAsync(
-        Subscription subscription, object announced, SubscribeRequest request, CancellationToken cancellationToken)
+        TopicFeed feed, Subscription subscription, object announced, Start start, CancellationToken cancellationToken)
     {
-        var events = new List<EncodedEvent>();
-        var (at, recovery, more) = await ReadFirstAsync(subscription.Topic, request, events, cancellationToken);
-        var added = subscription.Connection.TryAdd(subscription, announced);
-
-        // 5. and 6.
+        var (at, recovery, events, more) = start;
+        var added = !more && subscription.Connection.TryAdd(subscription, announced);
         for (var attempt = 0; added && !more && attempt < MaxAttempts; attempt++)
         {
-            if (subscription.TryGoLive(ref at, events))
+            // 5. and 6.
+            if (feed.Audience.TryGoLive(subscription, ref at, events))
             {
-                // 7. and 8.
-                return new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, events);
+                // 7.
+                return Answer();
             }
 
             if (subscription.HasEnded)
@@ -107,78 +161,125 @@ internal sealed class SubscribePath(
                 break;
             }
 
-            // 4. again: the buffer has overflowed, or the feed was behind what was read.
-            var page = await log.ReadAsync(subscription.Topic, new LogRange.After(at.Offset), _pageSize, cancellationToken);
-            if (RecoveryDecision.Decide(at, page) is not Recovery.Recovered)
+            // 4. again: the tail was too short, or the feed knows less than the log and is told.
+            if (attempt > 1)
+            {
+                await Task.Delay(CatchUpTime, time, cancellationToken);
+            }
+
+            var page = await ReadAfterAsync(feed, at.Offset, cancellationToken);
+            if (RecoveryDecision.Decide(at, page.Log) is not Recovery.Recovered)
             {
                 return null;
             }
 
-            (at, more) = Take(page, at, events);
+            more = Take(page, ref at, events);
         }
 
         // With more to come nothing is live; and a client that has asked for something else meanwhile, for another subscribe
         // or an unsubscribe, gets this answer for good measure.
-        return more || !subscription.Connection.IsWanted(subscription.Topic, announced)
-            ? new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, events, more)
-            : null;
+        return more || !subscription.Connection.IsWanted(subscription.Topic, announced) ? Answer() : null;
+
+        SubscribeAnswer Answer() => new(subscription.Topic.Name.Value, at, recovery, subscription.Conflate(events), more);
     }
 
-    /// <summary>What was asked for: where the reader then is, what became of its position, and whether there is more.</summary>
-    private async Task<(Position At, Recovery Recovery, bool More)> ReadFirstAsync(
-        TopicKey topic, SubscribeRequest request, List<EncodedEvent> events, CancellationToken cancellationToken)
+    /// <summary>Where the reader starts: what was asked for, what became of it, and the first events.</summary>
+    private async Task<Start> StartAsync(TopicFeed feed, SubscribeRequest request, TopicPolicy policy, Caller caller, CancellationToken cancellationToken)
     {
         // 4.
-        LogRange range = request switch
+        if (request.Position is { } position)
         {
-            { Position: { } position } => new LogRange.After(position.Offset),
-            { Rewind.Count: { } count } => new LogRange.Newest(Math.Min(count, _pageSize)),
-            { Rewind.Since: { } since } => new LogRange.Since(since),
-            _ => new LogRange.Newest(0),
-        };
-        var page = await log.ReadAsync(topic, range, _pageSize, cancellationToken);
-        if (request.Position is not { } asked)
-        {
-            var (tip, more) = page.Events.Count == 0 ? (page.Tip, false) : Take(page, page.Tip, events);
-            return (tip, Recovery.None, more);
+            return await StartAtAsync(feed, position, cancellationToken);
         }
 
-        var recovery = RecoveryDecision.Decide(asked, page);
+        if (request.From is not null)
+        {
+            return await cursors.FindAsync(caller, feed.Topic.Name, request.Consumer!, cancellationToken) is { } cursor
+                ? await StartAtAsync(feed, cursor, cancellationToken)
+                : await StartWithAsync(feed, new LogRange.After(0), _pageSize, cancellationToken);
+        }
+
+        if (request.Rewind?.Since is { } since)
+        {
+            return await StartWithAsync(feed, new LogRange.Since(since), policy.RewindEvents, cancellationToken);
+        }
+
+        return await StartBackAsync(feed, Math.Min(request.Rewind?.Count ?? 0, Math.Min(policy.RewindEvents, _pageSize)), cancellationToken);
+    }
+
+    /// <summary>From a client's position: out of the tail if it reaches back there, and in any case up to what the log has now.</summary>
+    private static async Task<Start> StartAtAsync(TopicFeed feed, Position asked, CancellationToken cancellationToken)
+    {
+        List<EncodedEvent> events = [];
+        var at = asked;
+        var isFromTail = feed.Audience.TryCollect(ref at, events);
+        FeedPage page;
+        try
+        {
+            page = await ReadAfterAsync(feed, at.Offset, cancellationToken);
+        }
+        catch (RealtimeException) when (isFromTail)
+        {
+            // What the log has beyond it comes when it can be read again.
+            return new Start(at, Recovery.Recovered, events, More: false);
+        }
+
+        var recovery = RecoveryDecision.Decide(at, page.Log);
         if (recovery is not Recovery.Recovered)
         {
-            return (page.Tip, recovery, false);
+            return new Start(page.Log.Tip, recovery, [], More: false);
         }
 
-        var (at, rest) = Take(page, asked, events);
-        return (at, recovery, rest);
+        var more = Take(page, ref at, events);
+        return new Start(at, recovery, events, more);
     }
 
-    private static (Position At, bool More) Take(LogPage page, Position at, List<EncodedEvent> events)
+    /// <summary>From so many events before what the log has now.</summary>
+    private static async Task<Start> StartBackAsync(TopicFeed feed, int count, CancellationToken cancellationToken)
     {
-        foreach (var logged in page.Events)
+        List<EncodedEvent> events = [];
+        if (feed.Audience.TryRewind(count, out var at, events))
         {
-            events.Add(EncodedEvent.Encode(logged));
-            at = logged.Position;
+            var page = await ReadAfterAsync(feed, at.Offset, cancellationToken);
+            if (RecoveryDecision.Decide(at, page.Log) is Recovery.Recovered && !Take(page, ref at, events))
+            {
+                events.RemoveRange(0, Math.Max(0, events.Count - count));
+                return new Start(at, Recovery.None, events, More: false);
+            }
         }
 
-        return (at, at.Offset < page.Tip.Offset);
+        return await StartWithAsync(feed, new LogRange.Newest(count), Math.Max(1, count), cancellationToken);
     }
 
-    private static void RequireForm(SubscribeRequest request)
+    private static async Task<Start> StartWithAsync(TopicFeed feed, LogRange range, int count, CancellationToken cancellationToken)
     {
-        if (request.Position is { IsWellFormed: false })
-        {
-            throw new RealtimeException(ErrorCode.PositionInvalid);
-        }
-
-        if (request is { Position: not null, Rewind: not null })
-        {
-            throw new RealtimeException(ErrorCode.RequestInvalid, "Give a position or a rewind, not both.");
-        }
-
-        if (request.Rewind is { } rewind && (rewind.Count is null == rewind.Since is null || rewind.Count < 1))
-        {
-            throw new RealtimeException(ErrorCode.RequestInvalid, "A rewind is a count of 1 or more, or a time since.");
-        }
+        var page = await feed.Reader.ReadAsync(count == 0 ? new LogRange.Newest(0) : range, Math.Max(1, count), cancellationToken);
+        List<EncodedEvent> events = [];
+        var at = page.Log.Tip;
+        var more = page.Events.Count > 0 && Take(page, ref at, events);
+        return new Start(at, Recovery.None, events, more);
     }
+
+    private static async Task<FeedPage> ReadAfterAsync(TopicFeed feed, long offset, CancellationToken cancellationToken)
+    {
+        var asOf = feed.Audience.Last;
+        var page = await feed.Reader.ReadAfterAsync(offset, cancellationToken);
+        if (page.Log.Tip != asOf)
+        {
+            feed.PostTip(page.Log.Tip, asOf.Offset);
+        }
+
+        feed.Audience.Keep(page.Events);
+        return page;
+    }
+
+    /// <summary>Adds a page's events. True: there are more behind it.</summary>
+    private static bool Take(FeedPage page, ref Position at, List<EncodedEvent> events)
+    {
+        events.AddRange(page.Events);
+        at = page.Events.Count > 0 ? page.Events[^1].Position : at;
+        return at.Offset < page.Log.Tip.Offset;
+    }
+
+    private readonly record struct Start(Position At, Recovery Recovery, List<EncodedEvent> Events, bool More);
 }

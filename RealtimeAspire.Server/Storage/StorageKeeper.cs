@@ -7,11 +7,17 @@ using Npgsql;
 namespace RealtimeAspire.Server.Storage;
 
 /// <summary>
-/// Brings the schema up to date before the node is ready, and keeps partitions made ahead for as long as it runs.
+/// Brings the schema up to date before the node is ready. For as long as it runs it keeps partitions made ahead, and removes
+/// what is past its retention.
 /// </summary>
 internal sealed partial class StorageKeeper(
-    Migrator migrator, NpgsqlDataSource dataSource, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<StorageKeeper> logger)
-    : BackgroundService, IHealthCheck
+    Migrator migrator,
+    TopicTypeTable topicTypes,
+    RetentionSweep sweep,
+    NpgsqlDataSource dataSource,
+    IHostApplicationLifetime lifetime,
+    TimeProvider time,
+    ILogger<StorageKeeper> logger) : BackgroundService, IHealthCheck
 {
     private const int DaysAhead = 7;
     private const int FewDaysAhead = 2;
@@ -46,7 +52,9 @@ internal sealed partial class StorageKeeper(
             _ready = true;
             while (true)
             {
-                await Task.Delay(await CreatePartitionsAsync(stoppingToken) ? PartitionInterval : PartitionRetry, time, stoppingToken);
+                var made = await CreatePartitionsAsync(stoppingToken);
+                await SweepAsync(stoppingToken);
+                await Task.Delay(made ? PartitionInterval : PartitionRetry, time, stoppingToken);
             }
         }
         catch (MigrationException exception)
@@ -68,6 +76,7 @@ internal sealed partial class StorageKeeper(
             try
             {
                 await migrator.MigrateAsync(stoppingToken);
+                await topicTypes.WriteAsync(stoppingToken);
                 if (await CreatePartitionsAsync(stoppingToken))
                 {
                     return;
@@ -104,15 +113,30 @@ internal sealed partial class StorageKeeper(
         }
     }
 
+    private async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await sweep.RunAsync(cancellationToken);
+        }
+        catch (DbException exception)
+        {
+            LogSweepFailed(exception);
+        }
+    }
+
     [LoggerMessage(EventId = 1411, Level = LogLevel.Warning, Message = "Postgres cannot be reached yet: {Reason}")]
     private partial void LogUnreachable(string reason);
 
     [LoggerMessage(EventId = 1412, Level = LogLevel.Critical, Message = "The node stops: {Reason}")]
     private partial void LogMigrationFailed(string reason);
 
-    [LoggerMessage(EventId = 1413, Level = LogLevel.Information, Message = "Made the partitions of {Made} days, up to {DaysAhead} days ahead")]
+    [LoggerMessage(EventId = 1413, Level = LogLevel.Information, Message = "Made {Made} partitions, up to {DaysAhead} days ahead")]
     private partial void LogPartitionsMade(int made, int daysAhead);
 
     [LoggerMessage(EventId = 1414, Level = LogLevel.Error, Message = "Partitions could not be made")]
     private partial void LogPartitionsFailed(Exception exception);
+
+    [LoggerMessage(EventId = 1415, Level = LogLevel.Warning, Message = "What is past its retention could not be removed; it is tried again in an hour")]
+    private partial void LogSweepFailed(Exception exception);
 }

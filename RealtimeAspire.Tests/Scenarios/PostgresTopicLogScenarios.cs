@@ -1,41 +1,25 @@
-using Aspire.Hosting.Testing;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
-using RealtimeAspire.Protocol;
-using RealtimeAspire.Server.Observability;
-using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 using RealtimeAspire.Tests.Specifications;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
-/// <summary>The log's promises on a real Postgres, in the schema that the nodes have made.</summary>
+/// <summary>The log's promises on a real Postgres, with two nodes over it.</summary>
 [Collection(SharedTopology.Name)]
-public sealed class PostgresTopicLogScenarios(Topology topology) : TopicLogSpecification, IAsyncLifetime
+public sealed class PostgresTopicLogScenarios(PostgresTopicLogScenarios.Nodes nodes) : TopicLogSpecification, IClassFixture<PostgresTopicLogScenarios.Nodes>
 {
-    private readonly RealtimeTracing _tracing = new();
-    private NpgsqlDataSource? _dataSource;
-    private PostgresAppender? _appender;
-    private ITopicLog? _log;
+    private protected override ITopicLog Log => nodes.One.Log;
 
-    private protected override ITopicLog Log => _log!;
+    private protected override ITopicLog Other => nodes.Other.Log;
 
-    public async ValueTask InitializeAsync()
+    private PostgresDatabase Database => nodes.Database;
+
+    /// <summary>What deletes a topic's row makes a new incarnation of it.</summary>
+    private protected override async Task<bool> ResetAsync(TopicKey topic)
     {
-        var options = Microsoft.Extensions.Options.Options.Create(new RealtimeOptions());
-        var database = await topology.App.GetConnectionStringAsync("realtime", Topology.Cancelled);
-        _dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database) { ApplicationName = $"specification {Guid.NewGuid():n}" });
-        _appender = new PostgresAppender(_dataSource, options, _tracing, TimeProvider.System, NullLogger<PostgresAppender>.Instance);
-        _log = new PostgresTopicLog(_dataSource, _appender);
-        await _appender.StartAsync(Topology.Cancelled);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _appender!.StopAsync(CancellationToken.None);
-        _appender.Dispose();
-        await _dataSource!.DisposeAsync();
-        _tracing.Dispose();
+        await Database.ExecuteAsync("delete from realtime.topics where topic = $1", topic.Name.Value);
+        return true;
     }
 
     [Fact]
@@ -43,13 +27,27 @@ public sealed class PostgresTopicLogScenarios(Topology topology) : TopicLogSpeci
     {
         await AppendAsync("a", topic: Topic with { Tenant = "acme" });
 
-        await using var command = _dataSource!.CreateCommand("""
+        Assert.Equal("acme acme", await Database.ReadAsync<string>("""
             select e.tenant || ' ' || i.tenant
               from realtime.topics t join realtime.events e using (topic_id) join realtime.event_ids i using (topic_id)
              where t.topic = $1
-            """);
-        command.Parameters.Add(new NpgsqlParameter { Value = Topic.Name.Value });
-        Assert.Equal("acme acme", await command.ExecuteScalarAsync(Topology.Cancelled));
+            """, Topic.Name.Value));
+    }
+
+    [Fact]
+    public async Task A_publish_that_is_sent_again_finds_its_own_first_try_however_short_its_window()
+    {
+        var topic = NewTopic(Windowed);
+        await AppendAsync("a", topic: topic);
+        await Database.ExecuteAsync("update realtime.event_ids i set created_at = i.created_at - interval '1 minute' from realtime.topics t where t.topic_id = i.topic_id and t.topic = $1", topic.Name.Value);
+        await using var connection = await Database.DataSource.OpenConnectionAsync(Topology.Cancelled);
+        await using var command = new PostgresAppendCommand(connection, TimeSpan.Zero, timeoutSeconds: 5);
+        var again = new PendingAppend(NewAppend(topic, "a", "hi"), nodes.One.Catalog.Get(topic.Name), _ => { }, long.MaxValue, new(long.MaxValue)) { Resent = true };
+        var topicId = await Database.ReadAsync<long>("select topic_id from realtime.topics where topic = $1", topic.Name.Value);
+
+        var placement = Assert.Single(await command.ExecuteAsync([again], [topicId], Topology.Cancelled));
+
+        Assert.Equal((1, true), (placement!.Value.Outcome.Position.Offset, placement.Value.Outcome.Duplicate));
     }
 
     [Fact]
@@ -63,7 +61,7 @@ public sealed class PostgresTopicLogScenarios(Topology topology) : TopicLogSpeci
             """), StringComparison.Ordinal);
         Assert.DoesNotContain("Seq Scan on event_ids", await PlanAsync("""
             select * from unnest(array[1::bigint], array['ada'], array['x']) r(topic_id, publisher, id)
-              join realtime.event_ids i on i.topic_id = r.topic_id and i.publisher = r.publisher and i.id = r.id and i.created_at > now() - interval '1 day'
+              join realtime.event_ids i on i.topic_id = r.topic_id and i.publisher = r.publisher and i.id = r.id and i.created_at >= date_trunc('day', now() - interval '1 day', 'UTC')
             """), StringComparison.Ordinal);
     }
 
@@ -76,7 +74,7 @@ public sealed class PostgresTopicLogScenarios(Topology topology) : TopicLogSpeci
             outcomes.Add(AppendAsync($"e{i}"));
             if (i % 1_000 == 500)
             {
-                await KillAppenderAsync();
+                await Database.BreakConnectionsAsync();
             }
         }
 
@@ -85,19 +83,9 @@ public sealed class PostgresTopicLogScenarios(Topology topology) : TopicLogSpeci
         Assert.Equal(Enumerable.Range(1, 3_000).Select(i => (long)i), stored.Select(outcome => outcome.Position.Offset));
     }
 
-    private async Task KillAppenderAsync()
-    {
-        // Those of this test alone, not of the nodes.
-        await using var kill = _dataSource!.CreateCommand("""
-            select count(pg_terminate_backend(pid)) from pg_stat_activity
-             where pid <> pg_backend_pid() and application_name = current_setting('application_name')
-            """);
-        await kill.ExecuteScalarAsync(Topology.Cancelled);
-    }
-
     private async Task<string> PlanAsync(string sql)
     {
-        await using var connection = await _dataSource!.OpenConnectionAsync(Topology.Cancelled);
+        await using var connection = await Database.DataSource.OpenConnectionAsync(Topology.Cancelled);
         await using var settings = new NpgsqlCommand("set enable_seqscan = off; set enable_mergejoin = off", connection);
         await settings.ExecuteNonQueryAsync(Topology.Cancelled);
         await using var explain = new NpgsqlCommand($"explain {sql}", connection);
@@ -109,5 +97,33 @@ public sealed class PostgresTopicLogScenarios(Topology topology) : TopicLogSpeci
         }
 
         return string.Join('\n', lines);
+    }
+
+    /// <summary>One database for all the tests here: their topics are their own.</summary>
+    public sealed class Nodes(Topology topology) : IAsyncLifetime
+    {
+        private PostgresDatabase? _database;
+        private PostgresNode? _one;
+        private PostgresNode? _other;
+
+        public PostgresDatabase Database => _database!;
+
+        internal PostgresNode One => _one!;
+
+        internal PostgresNode Other => _other!;
+
+        public async ValueTask InitializeAsync()
+        {
+            _database = await PostgresDatabase.CreateAsync(topology);
+            _one = await _database.StartNodeAsync(TypesOf(Durability.Durable));
+            _other = await _database.StartNodeAsync(TypesOf(Durability.Durable));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _one!.DisposeAsync();
+            await _other!.DisposeAsync();
+            await _database!.DisposeAsync();
+        }
     }
 }

@@ -1,4 +1,5 @@
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 using Xunit;
@@ -8,6 +9,8 @@ namespace RealtimeAspire.Tests.Server;
 public sealed class AppendBatchTests
 {
     private readonly List<LoggedEvent> _committed = [];
+    private readonly ByteBudget _budget = new(1024 * 1024);
+    private readonly TopicPolicy _policy = new() { Type = "room", Durability = Durability.Durable, PayloadBytes = 1024, RewindEvents = 100 };
 
     [Fact]
     public void One_publish_per_topic_publisher_and_id_goes_to_the_database()
@@ -72,6 +75,23 @@ public sealed class AppendBatchTests
         Assert.Single(_committed);
     }
 
+    [Fact]
+    public void What_a_publish_takes_of_the_budget_is_given_back_once_with_its_answer()
+    {
+        var pending = new[] { Pending("a"), Pending("b"), Pending("c") };
+        Assert.All(pending, waiting => Assert.True(waiting.TryEnter()));
+        Assert.Equal(3 * pending[0].Bytes, _budget.Taken);
+
+        pending[0].Complete(Outcome(1));
+        pending[0].Complete(Outcome(1));
+        pending[0].Fail(new RealtimeException(ErrorCode.LogUnavailable));
+        Assert.Equal(2 * pending[0].Bytes, _budget.Taken);
+
+        pending[1].Follow(Outcome(1));
+        pending[2].Fail(new RealtimeException(ErrorCode.LogUnavailable));
+        Assert.Equal(0, _budget.Taken);
+    }
+
     private static AppendOutcome Outcome(long offset) => new(new Position("e", offset), DateTimeOffset.UnixEpoch, Duplicate: false);
 
     private PendingAppend Pending(string id, string content = "x", string publisher = "ada", string topic = "room:a") => new(
@@ -86,6 +106,8 @@ public sealed class AppendBatchTests
             Payload = "1"u8.ToArray(),
             ContentHash = System.Text.Encoding.UTF8.GetBytes(content),
         },
+        _policy,
         _committed.Add,
-        deadline: long.MaxValue);
+        deadline: long.MaxValue,
+        _budget);
 }

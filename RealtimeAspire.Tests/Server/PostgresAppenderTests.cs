@@ -79,6 +79,9 @@ public sealed class PostgresAppenderTests : IAsyncDisposable
         },
         _ => { });
 
-    private PostgresAppender Make(LimitOptions limits) => new(
-        _nowhere, Microsoft.Extensions.Options.Options.Create(new RealtimeOptions { Limits = limits }), _tracing, TimeProvider.System, NullLogger<PostgresAppender>.Instance);
+    private PostgresAppender Make(LimitOptions limits)
+    {
+        var options = Microsoft.Extensions.Options.Options.Create(new RealtimeOptions { Limits = limits });
+        return new PostgresAppender(_nowhere, new TopicCatalog(options), options, _tracing, TimeProvider.System, NullLogger<PostgresAppender>.Instance);
+    }
 }

@@ -1,136 +1,212 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Reflection;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 using RealtimeAspire.Protocol;
-using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Backplane;
-using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Tests.Specifications;
 using StackExchange.Redis;
 
 namespace RealtimeAspire.Tests.Server;
 
-/// <summary>The backplane over a client of Redis that misbehaves.</summary>
-public sealed class RedisBackplaneTests : IAsyncLifetime
+/// <summary>The backplane over a real Redis.</summary>
+public sealed class RedisBackplaneTests : BackplaneSpecification, IAsyncLifetime
 {
-    private static readonly TopicKey Key = new("default", TopicName.Parse("room:a"));
+    private readonly List<RedisNode> _nodes = [];
+    private RedisServer? _redis;
 
-    private readonly RealtimeTracing _tracing = new();
-    private readonly FakeRedis _redis = new();
-    private ServiceProvider? _services;
-    private RedisBackplane? _backplane;
-
-    private RedisBackplane Backplane => _backplane!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _services = new ServiceCollection().AddMetrics().AddSingleton(_redis.Multiplexer).BuildServiceProvider();
-        var instruments = new RealtimeInstruments(_services.GetRequiredService<IMeterFactory>());
-        _backplane = new RedisBackplane(_services, instruments, _tracing, new FastTime(), NullLogger<RedisBackplane>.Instance);
-        await _backplane.StartAsync(TestContext.Current.CancellationToken);
-    }
+    public async ValueTask InitializeAsync() => _redis = await RedisServer.StartAsync(password: "secret");
 
     public async ValueTask DisposeAsync()
     {
-        // What still waits is sent before it stops, so a test that broke Redis must not keep it broken.
-        _redis.Publish = _ => Task.FromResult(1L);
-        await Backplane.StopAsync(CancellationToken.None);
-        Assert.False(Backplane.ExecuteTask!.IsFaulted);
-        Backplane.Dispose();
-        _tracing.Dispose();
-        await _services!.DisposeAsync();
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        await _redis!.DisposeAsync();
     }
+
+    [Fact]
+    public async Task A_node_that_starts_before_Redis_has_what_it_joined_when_Redis_comes()
+    {
+        _redis!.Kill();
+        var late = await RedisNode.StartAsync(_redis.ConnectionString);
+        _nodes.Add(late);
+        await using var listener = await Listener.JoinAsync(late.Backplane, Topic("x"));
+        late.Backplane.Publish(Event(Topic("x"), 1));
+        Assert.False(late.Backplane.IsConnected);
+
+        await _redis.RestartAsync();
+        var a = await AddNodeAsync();
+        await Until.TrueAsync(() => late.Restored > 0);
+        a.Publish(Event(Topic("x"), 2));
+
+        await listener.HearsAsync(2);
+        Assert.Equal(1, late.Dropped);
+    }
+
+    [Fact]
+    public async Task A_channel_is_subscribed_only_while_somebody_listens()
+    {
+        var b = await AddNodeAsync();
+        var channel = BackplaneMessage.ChannelOf(Topic("x"));
+        Assert.Equal("0", await SubscribedAsync());
+
+        var listener = await Listener.JoinAsync(b, Topic("x"));
+        Assert.Equal("1", await SubscribedAsync());
+
+        await listener.DisposeAsync();
+        Assert.Equal("0", await SubscribedAsync());
+
+        // The length of the list of such channels.
+        Task<string> SubscribedAsync() => _redis!.SendAsync($"PUBSUB CHANNELS {channel}");
+    }
+
+    private protected override async Task<IBackplane> AddNodeAsync()
+    {
+        var node = await RedisNode.ConnectedAsync(_redis!.ConnectionString);
+        _nodes.Add(node);
+        return node.Backplane;
+    }
+}
+
+/// <summary>The backplane over a client of Redis that misbehaves.</summary>
+public sealed class RedisBackplaneFaultTests : IAsyncLifetime
+{
+    private static readonly TopicKey Key = new("default", TopicName.Parse("room:a"));
+
+    private readonly FakeRedis _redis = new();
+    private RedisNode? _node;
+
+    private RedisNode Node => _node!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _node = await RedisNode.StartAsync(() => Task.FromResult(_redis.Multiplexer), TimeProvider.System);
+        await Until.TrueAsync(() => Node.Backplane.IsConnected);
+    }
+
+    public async ValueTask DisposeAsync() => await Node.DisposeAsync();
 
     [Fact]
     public async Task Whatever_the_client_throws_the_backplane_lives_and_sends_again()
     {
-        await Until.TrueAsync(() => Backplane.IsConnected);
         _redis.Publish = _ => throw new InvalidCastException("Not an exception of its own.");
-        Backplane.Publish(Event(1));
-        await Until.TrueAsync(() => !Backplane.IsConnected);
+        Publish(1, 10);
+        await Until.TrueAsync(() => Node.Dropped == 10);
 
-        _redis.Publish = _ => Task.FromResult(1L);
-        Backplane.Publish(Event(2));
-        await Until.TrueAsync(() => Backplane.IsConnected);
+        _redis.Publish = FakeRedis.Answer;
+        var before = _redis.Published.Count;
+        Publish(11, 20);
+        await Until.TrueAsync(() => _redis.Published.Count == before + 10);
+        Assert.Equal(10, Node.Dropped);
     }
 
     [Fact]
-    public async Task While_calls_hang_only_a_few_are_under_way()
+    public async Task While_calls_hang_only_a_few_are_under_way_and_the_rest_is_dropped()
     {
-        await Until.TrueAsync(() => Backplane.IsConnected);
-        _redis.Publish = _ => new TaskCompletionSource<long>().Task;
-        Backplane.Publish(Event(1));
-        await Until.TrueAsync(() => !Backplane.IsConnected);
-        var before = _redis.Published.Count;
+        _redis.Hang();
+        Publish(1, 1);
+        await Until.TrueAsync(() => !Node.Backplane.IsConnected);
 
-        for (var i = 0; i < 1_000; i++)
+        for (var i = 0; i < 50; i++)
         {
-            Backplane.Publish(Event(i + 2));
+            Publish(1, 1_000);
         }
 
-        await Until.TrueAsync(() => _redis.Published.Count > before);
-        Assert.InRange(_redis.Published.Count - before, 1, 50);
+        await Until.TrueAsync(() => Node.Dropped == 50_001);
+        Assert.InRange(_redis.Published.Count, 1, 1_000);
     }
 
     [Fact]
     public async Task What_waits_is_sent_before_the_node_stops()
     {
-        await Until.TrueAsync(() => Backplane.IsConnected);
-        for (var i = 1; i <= 1_000; i++)
-        {
-            Backplane.Publish(Event(i));
-        }
+        Publish(1, 10_000);
 
-        await Backplane.StopAsync(TestContext.Current.CancellationToken);
+        await Node.Backplane.StopAsync(TestContext.Current.CancellationToken);
 
-        Assert.Equal(1_000, _redis.Published.Count);
+        Assert.Equal((10_000, 0), (_redis.Published.Count, Node.Dropped));
     }
 
-    private static EncodedEvent Event(long offset) => new() { Topic = Key, Position = new Position("e", offset), TraceParent = null, Json = new byte[100] };
+    private void Publish(long first, long last)
+    {
+        for (var i = first; i <= last; i++)
+        {
+            Node.Backplane.Publish(BackplaneSpecification.Event(Key, i));
+        }
+    }
 }
 
-/// <summary>As much of the client's interfaces as the backplane calls.</summary>
+/// <summary>As much of the client's interfaces as links and backplane call.</summary>
 internal sealed class FakeRedis
 {
+    private readonly ConcurrentDictionary<RedisChannel, Action<RedisChannel, RedisValue>> _handlers = new();
+    private volatile bool _hangs;
+
     public FakeRedis()
     {
-        Multiplexer = Fake.Of<IConnectionMultiplexer>(method => method.Name switch
+        var subscriber = Fake.Of<ISubscriber>((method, arguments) => method.Name switch
         {
-            nameof(IConnectionMultiplexer.GetSubscriber) => Subscriber,
+            nameof(ISubscriber.PublishAsync) => Send((RedisChannel)arguments[0]!, (RedisValue)arguments[1]!),
+            nameof(ISubscriber.SubscribeAsync) => Subscribe((RedisChannel)arguments[0]!, (Action<RedisChannel, RedisValue>)arguments[1]!),
+            nameof(ISubscriber.UnsubscribeAsync) => Task.CompletedTask,
+            _ => null,
+        });
+        var database = Fake.Of<IDatabase>((_, _) => _hangs ? new TaskCompletionSource<TimeSpan>().Task : Task.FromResult(TimeSpan.Zero));
+        Multiplexer = Fake.Of<IConnectionMultiplexer>((method, _) => method.Name switch
+        {
+            nameof(IConnectionMultiplexer.GetSubscriber) => subscriber,
+            nameof(IConnectionMultiplexer.GetDatabase) => database,
             "get_IsConnected" => true,
             _ => null,
         });
-        Subscriber = Fake.Of<ISubscriber>(method => method.Name switch
-        {
-            nameof(ISubscriber.PublishAsync) => Send(),
-            nameof(ISubscriber.SubscribeAsync) or nameof(ISubscriber.UnsubscribeAsync) => Task.CompletedTask,
-            _ => null,
-        });
     }
+
+    public static Func<RedisValue, Task<long>> Answer { get; } = _ => Task.FromResult(1L);
 
     public IConnectionMultiplexer Multiplexer { get; }
 
-    public ConcurrentQueue<int> Published { get; } = new();
+    /// <summary>What was sent on channels that nobody here listens to.</summary>
+    public ConcurrentQueue<RedisValue> Published { get; } = new();
 
-    public Func<int, Task<long>> Publish { get; set; } = _ => Task.FromResult(1L);
+    public Func<RedisValue, Task<long>> Publish { get; set; } = Answer;
 
-    private ISubscriber Subscriber { get; }
-
-    private Task<long> Send()
+    /// <summary>Nothing is answered any more.</summary>
+    public void Hang()
     {
-        Published.Enqueue(Published.Count);
-        return Publish(0);
+        _hangs = true;
+        Publish = _ => new TaskCompletionSource<long>().Task;
+    }
+
+    private Task<long> Send(RedisChannel channel, RedisValue message)
+    {
+        if (!_handlers.TryGetValue(channel, out var handler))
+        {
+            Published.Enqueue(message);
+            return Publish(message);
+        }
+
+        if (!_hangs)
+        {
+            handler(channel, message);
+        }
+
+        return Task.FromResult(1L);
+    }
+
+    private Task Subscribe(RedisChannel channel, Action<RedisChannel, RedisValue> handler)
+    {
+        _handlers[channel] = handler;
+        return Task.CompletedTask;
     }
 
     // The runtime derives from it.
 #pragma warning disable CA1852
     public class Fake : DispatchProxy
     {
-        private Func<MethodInfo, object?> _answer = _ => null;
+        private Func<MethodInfo, object?[], object?> _answer = (_, _) => null;
 
-        public static T Of<T>(Func<MethodInfo, object?> answer)
+        public static T Of<T>(Func<MethodInfo, object?[], object?> answer)
             where T : class
         {
             var fake = Create<T, Fake>();
@@ -138,7 +214,7 @@ internal sealed class FakeRedis
             return fake;
         }
 
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => _answer(targetMethod!);
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => _answer(targetMethod!, args ?? []);
     }
 #pragma warning restore CA1852
 }

@@ -175,7 +175,7 @@ public sealed class SubscribePathTests : IAsyncLifetime
     {
         var backplane = new InProcessBackplane();
         await using var a = new TestNode(_node.Log, backplane);
-        await using var b = new TestNode(_node.Log, backplane);
+        await using var b = new TestNode(_node.Log, new InProcessBackplane(backplane));
         await a.SubscribeAsync(a.Connect(_transport), Room);
 
         await PublishAsync(2, b);
@@ -245,8 +245,8 @@ public sealed class SubscribePathTests : IAsyncLifetime
         var page = new TaskCompletionSource();
         _node.Log.Page = page.Task;
         var first = _node.SubscribeAsync(connection, Room);
+        await Until.TrueAsync(() => _node.Log.Reads == 1);
         var second = _node.SubscribeAsync(connection, Room, rewind: new Rewind { Count = 5 });
-        await Until.TrueAsync(() => _node.Log.Reads == 2);
         page.SetResult();
         await Task.WhenAll(first, second);
 

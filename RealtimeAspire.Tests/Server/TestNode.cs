@@ -6,6 +6,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Observability;
@@ -13,6 +14,7 @@ using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -29,26 +31,35 @@ internal sealed class TestNode : IAsyncDisposable
     private readonly RealtimeTracing _tracing = new();
     private readonly List<Connection> _connections = [];
 
-    public TestNode(MemoryTopicLog? log = null, IBackplane? backplane = null, RealtimeOptions? options = null, string environment = "Development")
+    public TestNode(
+        FaultyTopicLog? log = null, IBackplane? backplane = null, RealtimeOptions? options = null, string environment = "Development", TimeProvider? time = null)
     {
-        Log = log ?? new MemoryTopicLog(TimeProvider.System);
         Options = options ?? new RealtimeOptions();
+        Log = log ?? new FaultyTopicLog(TimeProvider.System, Options);
+        var clock = time ?? TimeProvider.System;
         _instruments = new RealtimeInstruments(_services.GetRequiredService<IMeterFactory>());
         var wrapped = Microsoft.Extensions.Options.Options.Create(Options);
         var link = backplane ?? new InProcessBackplane();
-        Feeds = new FeedRegistry(
-            new FeedContext(Log, link, _instruments, _tracing, TimeProvider.System, NullLogger<TopicFeed>.Instance), NullLogger<FeedRegistry>.Instance);
         var topics = new TopicCatalog(wrapped);
+        var logs = new LogCatalog(topics, Log, Log);
+        Feeds = new FeedRegistry(
+            new FeedContext(logs, link, new TailMemory(Options.Limits.TailBytes), _instruments, _tracing, clock, NullLogger<TopicFeed>.Instance),
+            wrapped,
+            NullLogger<FeedRegistry>.Instance);
         var events = new EventCatalog([new EventRule(TopicCatalog.Room, ChatFeature.MessageEvent, ChatFeature.ValidateMessage)]);
         var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events);
-        Publish = new PublishPath(new PublishLimiter(wrapped), access, topics, events, Log, Feeds, link, _instruments, _tracing, TimeProvider.System);
-        Subscribe = new SubscribePath(access, topics, Log, Feeds, wrapped);
-        History = new HistoryPath(access, topics, Log, wrapped);
+        Publish = new PublishPath(
+            new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
+        Subscribe = new SubscribePath(access, topics, new CursorStore(NpgsqlDataSource.Create("Host=nowhere")), Feeds, _instruments, wrapped, clock);
+        History = new HistoryPath(access, topics, logs, wrapped);
+        Connections = new ConnectionFactory(wrapped, _instruments, clock);
     }
 
     public static Caller Ada { get; } = new("default", "ada");
 
-    public MemoryTopicLog Log { get; }
+    public FaultyTopicLog Log { get; }
+
+    public ConnectionFactory Connections { get; }
 
     public RealtimeOptions Options { get; }
 
@@ -64,17 +75,19 @@ internal sealed class TestNode : IAsyncDisposable
 
     public Connection Connect(IConnectionTransport transport)
     {
-        var connection = new Connection(Ada, transport, Options.Limits, _instruments);
-        connection.Open();
+        var connection = Connections.Open(Ada, transport);
         _connections.Add(connection);
         return connection;
     }
 
-    public Task<PublishReply> PublishAsync(string topic, string text = "hi", string? id = null) => Publish.PublishAsync(
-        Ada, TopicName.Parse(topic), new PublishRequest { Event = "app:x", Payload = JsonSerializer.SerializeToElement(text), Id = id });
+    public Task<PublishReply> PublishAsync(string topic, string text = "hi", string? id = null, string name = "app:x", string? entity = null) => Publish.PublishAsync(
+        Ada, TopicName.Parse(topic), new PublishRequest { Event = name, Payload = JsonSerializer.SerializeToElement(text), Id = id, EntityId = entity });
 
     public Task<SubscribeAnswer> SubscribeAsync(Connection connection, string topic, Position? position = null, Rewind? rewind = null) =>
-        Subscribe.SubscribeAsync(connection, new SubscribeRequest { Topic = topic, Position = position, Rewind = rewind }, TestContext.Current.CancellationToken);
+        SubscribeAsync(connection, new SubscribeRequest { Topic = topic, Position = position, Rewind = rewind });
+
+    public Task<SubscribeAnswer> SubscribeAsync(Connection connection, SubscribeRequest request) =>
+        Subscribe.SubscribeAsync(connection, request, TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -93,22 +106,36 @@ internal sealed class TestNode : IAsyncDisposable
 /// <summary>What a client would have received.</summary>
 internal sealed class RecordingTransport : IConnectionTransport
 {
-    private volatile Task _reading = Task.CompletedTask;
+    private volatile TaskCompletionSource? _stalled;
 
     public ConcurrentQueue<long> Offsets { get; } = new();
+
+    public ConcurrentQueue<EncodedEvent> Events { get; } = new();
+
+    /// <summary>How often events were given to write.</summary>
+    public int Begun { get; private set; }
+
+    /// <summary>How often events were written.</summary>
+    public int Writes { get; private set; }
 
     public ConcurrentQueue<Control> Controls { get; } = new();
 
     public TaskCompletionSource<ErrorCode> Closed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The reader stops reading.</summary>
-    public void Stall() => _reading = new TaskCompletionSource().Task;
+    public void Stall() => _stalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public async ValueTask SendEventsAsync(List<EncodedEvent> events, CancellationToken cancellationToken)
+    /// <summary>And reads again.</summary>
+    public void Resume() => Interlocked.Exchange(ref _stalled, null)?.SetResult();
+
+    public async ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken)
     {
-        await _reading.WaitAsync(cancellationToken);
-        foreach (var sent in events)
+        Begun++;
+        await (_stalled?.Task.WaitAsync(cancellationToken) ?? Task.CompletedTask);
+        Writes++;
+        foreach (var sent in events.Events)
         {
+            Events.Enqueue(sent);
             Offsets.Enqueue(sent.Position.Offset);
         }
     }
@@ -129,6 +156,12 @@ internal sealed class RecordingTransport : IConnectionTransport
 /// <summary>A backplane that loses everything.</summary>
 internal sealed class LosingBackplane : IBackplane
 {
+    public event Action? Restored
+    {
+        add { }
+        remove { }
+    }
+
     public bool IsConnected => false;
 
     public void Publish(EncodedEvent published)

@@ -17,7 +17,9 @@ using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Tests.Server;
@@ -29,9 +31,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     private readonly WebApplication _app;
 
-    private TestServer(WebApplication app) => _app = app;
+    private TestServer(WebApplication app, FaultyTopicLog log) => (_app, Log) = (app, log);
 
-    public MemoryTopicLog Log { get; } = new(TimeProvider.System);
+    public FaultyTopicLog Log { get; }
 
     public Uri Address => new(_app.Urls.First());
 
@@ -52,14 +54,17 @@ internal sealed class TestServer : IAsyncDisposable
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<FeedRegistry>());
-        TestServer? server = null;
-        builder.Services.AddSingleton<ITopicLog>(_ => server!.Log);
+        var log = new FaultyTopicLog(TimeProvider.System);
+        builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
         var app = builder.Build();
         app.MapRealtime().MapChat();
-        server = new TestServer(app);
+        var server = new TestServer(app, log);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return server;
     }
+
+    /// <summary>What happens first when the host is told to stop.</summary>
+    public Task DrainAsync() => _app.Services.GetRequiredService<Drain>().StoppingAsync(TestContext.Current.CancellationToken);
 
     /// <summary>A token as the development identity gives it, whose time ends at a moment of the test's choice.</summary>
     public static string Token(string user = "ada", TimeSpan? lifetime = null)

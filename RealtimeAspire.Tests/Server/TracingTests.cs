@@ -29,7 +29,7 @@ public sealed class TracingTests
         ActivitySource.AddActivityListener(listener);
         var backplane = new InProcessBackplane();
         await using var a = new TestNode(backplane: backplane);
-        await using var b = new TestNode(a.Log, backplane);
+        await using var b = new TestNode(a.Log, new InProcessBackplane(backplane));
         var transport = new RecordingTransport();
         await b.SubscribeAsync(b.Connect(transport), room);
 

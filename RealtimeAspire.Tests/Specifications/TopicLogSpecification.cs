@@ -3,17 +3,14 @@ using System.Text;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
-using Xunit;
 
 namespace RealtimeAspire.Tests.Specifications;
 
 /// <summary>What every topic log promises. Derive, make a log, and the tests run on it.</summary>
-public abstract class TopicLogSpecification
+public abstract class TopicLogSpecification : TopicLogLaws
 {
-    private readonly TopicKey _topic = new("default", TopicName.Parse($"room:{Guid.NewGuid():N}"));
+    private readonly TopicKey _topic = NewTopic();
     private readonly ConcurrentQueue<LoggedEvent> _committed = new();
-
-    private protected abstract ITopicLog Log { get; }
 
     private protected TopicKey Topic => _topic;
 
@@ -80,7 +77,7 @@ public abstract class TopicLogSpecification
     [Fact]
     public async Task The_same_id_of_another_publisher_or_on_another_topic_is_another_event()
     {
-        var other = new TopicKey("default", TopicName.Parse($"room:{Guid.NewGuid():N}"));
+        var other = NewTopic();
         await AppendAsync("a", publisher: "ada");
 
         Assert.False((await AppendAsync("a", publisher: "bob")).Duplicate);
@@ -91,7 +88,13 @@ public abstract class TopicLogSpecification
     public async Task An_event_is_read_as_it_was_appended()
     {
         var outcome = await Log.AppendAsync(
-            Append("id-1", "{\"text\":\"h\\u0000 \\\"ü\\\" 🙂\"}") with { EntityId = "m1", Version = 3, TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" },
+            NewAppend(_topic, "id-1", "") with
+            {
+                Payload = Encoding.UTF8.GetBytes("{\"text\":\"h\\u0000 \\\"ü\\\" 🙂\"}"),
+                EntityId = "m1",
+                Version = 3,
+                TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            },
             _committed.Enqueue);
 
         var read = Assert.Single((await ReadAsync(new LogRange.After(0))).Events);
@@ -163,7 +166,7 @@ public abstract class TopicLogSpecification
     public async Task The_tips_of_many_topics_are_read_at_once()
     {
         var outcome = await AppendAsync("a");
-        var empty = new TopicKey("default", TopicName.Parse($"room:{Guid.NewGuid():N}"));
+        var empty = NewTopic();
 
         var tips = await Log.ReadTipsAsync([_topic, empty], TestContext.Current.CancellationToken);
 
@@ -171,23 +174,91 @@ public abstract class TopicLogSpecification
         Assert.Equal(Position.Origin, tips[empty]);
     }
 
-    private protected Task<AppendOutcome> AppendAsync(string id, string text = "hi", string publisher = "ada", TopicKey? topic = null) =>
-        Log.AppendAsync(Append(id, $"\"{text}\"") with { Publisher = publisher, Topic = topic ?? _topic }, _committed.Enqueue);
-
-    private Append Append(string id, string payload) => new()
+    [Fact]
+    public async Task By_count_exactly_the_newest_events_are_kept()
     {
-        Topic = _topic,
-        Started = TimeProvider.System.GetTimestamp(),
-        Publisher = "ada",
-        Id = id,
-        Event = "app:x",
-        Version = 1,
-        Payload = Encoding.UTF8.GetBytes(payload),
-        ContentHash = Encoding.UTF8.GetBytes(payload),
-    };
+        var topic = NewTopic(Counted);
+        var outcomes = await Task.WhenAll(Enumerable.Range(1, CountedEvents + 15).Select(i => AppendAsync($"e{i}", topic: topic)));
 
-    private Task<LogPage> ReadAsync(LogRange range, int limit = 100) => Log.ReadAsync(_topic, range, limit, TestContext.Current.CancellationToken);
+        var page = await ReadAsync(new LogRange.After(0), topic: topic);
+        Assert.Equal((25, 16), (page.Tip.Offset, page.Floor));
+        await OffsetsAreAsync([16, 17, 18], new LogRange.After(3), 3, topic);
+        await OffsetsAreAsync([16, 17], new LogRange.Before(18), 100, topic);
+        await OffsetsAreAsync([], new LogRange.Before(16), 100, topic);
+        await OffsetsAreAsync([16, 17, 18, 19, 20, 21, 22, 23, 24, 25], new LogRange.Newest(100), 100, topic);
+        await OffsetsAreAsync([16, 17], new LogRange.Since(outcomes[0].Timestamp), 2, topic);
+        Assert.True((await AppendAsync("e1", topic: topic)).Duplicate, "Its id is known though the event is gone.");
+    }
 
-    private async Task OffsetsAreAsync(long[] expected, LogRange range, int limit) =>
-        Assert.Equal(expected, (await ReadAsync(range, limit)).Events.Select(logged => logged.Position.Offset));
+    [Fact]
+    public async Task By_age_events_are_gone_and_their_offsets_are_not_given_again()
+    {
+        var topic = NewTopic(Aged);
+        await AppendAsync("a", topic: topic);
+        var second = await AppendAsync("b", topic: topic);
+        await Eventually.BecomesTrueAsync(async () => (await ReadAsync(new LogRange.After(0), topic: topic)).Events.Count == 0, "The events are still read.");
+
+        Assert.Equal(second.Position, (await ReadAsync(new LogRange.After(0), topic: topic)).Tip);
+        Assert.Equal(second.Position, (await Log.ReadTipsAsync([topic], TestContext.Current.CancellationToken))[topic]);
+        Assert.Equal(new Position(second.Position.Epoch, 3), (await AppendAsync("c", topic: topic)).Position);
+        await OffsetsAreAsync([3], new LogRange.After(0), 100, topic);
+        await OffsetsAreAsync([3], new LogRange.Newest(100), 100, topic);
+        await OffsetsAreAsync([3], new LogRange.Before(4), 100, topic);
+        await OffsetsAreAsync([3], new LogRange.Since(DateTimeOffset.UnixEpoch), 100, topic);
+    }
+
+    [Fact]
+    public async Task An_id_whose_window_is_over_is_a_new_one()
+    {
+        var topic = NewTopic(Windowed);
+        var first = await AppendAsync("a", topic: topic);
+
+        AppendOutcome again = default;
+        await Eventually.BecomesTrueAsync(async () => !(again = await AppendAsync("a", topic: topic)).Duplicate, "The id is still known.");
+
+        Assert.Equal(new Position(first.Position.Epoch, 2), again.Position);
+        Assert.True((await AppendAsync("a", topic: topic)).Duplicate);
+    }
+
+    [Fact]
+    public async Task What_one_node_appends_another_reads()
+    {
+        var outcome = await AppendAsync("a");
+
+        var page = await Other.ReadAsync(Topic, new LogRange.After(0), 100, TestContext.Current.CancellationToken);
+        Assert.Equal(outcome.Position, Assert.Single(page.Events).Position);
+        Assert.Equal(outcome with { Duplicate = true }, await Other.AppendAsync(NewAppend(Topic, "a", "hi"), _ => { }));
+    }
+
+    [Theory]
+    [InlineData(0, long.MaxValue)]
+    [InlineData(0, -1)]
+    [InlineData(1, long.MaxValue)]
+    [InlineData(1, 0)]
+    [InlineData(2, int.MaxValue)]
+    [InlineData(3, 0)]
+    [InlineData(3, 1)]
+    public async Task No_bound_is_too_large_or_too_small(int kind, long bound)
+    {
+        await AppendAsync("a");
+        LogRange range = kind switch
+        {
+            0 => new LogRange.After(bound),
+            1 => new LogRange.Before(bound),
+            2 => new LogRange.Newest((int)bound),
+            _ => new LogRange.Since(bound == 0 ? DateTimeOffset.MinValue : DateTimeOffset.MaxValue),
+        };
+
+        var isAll = (kind, bound) is (0, -1) or (1, long.MaxValue) or (2, _) or (3, 0);
+        await OffsetsAreAsync(isAll ? [1] : [], range, 1_000);
+    }
+
+    private protected Task<AppendOutcome> AppendAsync(string id, string text = "hi", string publisher = "ada", TopicKey? topic = null) =>
+        Log.AppendAsync(NewAppend(topic ?? _topic, id, text, publisher), _committed.Enqueue);
+
+    private Task<LogPage> ReadAsync(LogRange range, int limit = 100, TopicKey? topic = null) =>
+        Log.ReadAsync(topic ?? _topic, range, limit, TestContext.Current.CancellationToken);
+
+    private async Task OffsetsAreAsync(long[] expected, LogRange range, int limit, TopicKey? topic = null) =>
+        Assert.Equal(expected, (await ReadAsync(range, limit, topic)).Events.Select(logged => logged.Position.Offset));
 }

@@ -10,7 +10,7 @@ using RealtimeAspire.Server.Http;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
-/// <summary>Who may come in: bearer tokens in the header, or in the query of the hub, whose browser clients have no headers.</summary>
+/// <summary>Who may come in: bearer tokens in the header, or in the query of the hub and of streams, whose browser clients have no headers.</summary>
 internal static class BearerTokens
 {
     private const string Scheme = JwtBearerDefaults.AuthenticationScheme;
@@ -77,7 +77,7 @@ internal static class BearerTokens
     {
         var header = context.Request.Headers.Authorization.ToString();
         var token = header.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) ? header[HeaderPrefix.Length..].Trim() : null;
-        if (token is null && context.Request.Path.StartsWithSegments(RealtimeServer.HubPath))
+        if (token is null && (context.Request.Path.StartsWithSegments(RealtimeServer.HubPath) || context.Request.Path == StreamApi.Path))
         {
             token = context.Request.Query["access_token"];
         }

@@ -12,6 +12,9 @@ internal readonly record struct Caller(string Tenant, string UserId)
 
     private const int MaxSubjectLength = 255;
 
+    /// <summary>Code in the server's process.</summary>
+    public bool IsServer => UserId.Length == 0;
+
     /// <exception cref="RealtimeException"><c>token_invalid</c>: the token names nobody.</exception>
     public static Caller From(ClaimsPrincipal? principal)
     {

@@ -11,12 +11,27 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
     public void RequireSubscribe(TopicPolicy policy) => RequireOpen(policy);
 
     /// <exception cref="RealtimeException"><c>forbidden</c>, <c>event_not_allowed</c>.</exception>
-    public void RequirePublish(TopicPolicy policy, string eventName)
+    public void RequirePublish(Caller caller, TopicPolicy policy, string eventName)
     {
+        if (caller.IsServer)
+        {
+            RequireServers(policy);
+            return;
+        }
+
         RequireOpen(policy);
-        if (!policy.ClientsMayPublish(eventName) && !events.IsOpen(policy.Type, eventName))
+        var isOpen = policy.ClientsMayPublish(eventName) || (policy.Publishers.HasFlag(Publishers.Clients) && events.IsOpen(policy.Type, eventName));
+        if (!isOpen)
         {
             throw new RealtimeException(ErrorCode.EventNotAllowed);
+        }
+    }
+
+    private static void RequireServers(TopicPolicy policy)
+    {
+        if (!policy.Publishers.HasFlag(Publishers.Servers))
+        {
+            throw new RealtimeException(ErrorCode.EventNotAllowed, "Only clients may publish on topics of this type.");
         }
     }
 

@@ -1,7 +1,6 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
-using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Server.Observability;
@@ -16,80 +15,114 @@ namespace RealtimeAspire.Server.Pipeline.Backplane;
 /// Redis pub/sub, one channel per topic. Nothing waits for Redis: sends are queued, and every call has a time limit. Nothing
 /// fails with Redis either, whatever its client throws: what it does not carry is in the log.
 /// </summary>
-internal sealed partial class RedisBackplane(
-    IServiceProvider services,
-    RealtimeInstruments instruments,
-    RealtimeTracing tracing,
-    TimeProvider time,
-    ILogger<RedisBackplane> logger) : BackgroundService, IBackplane
+internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IHealthCheck
 {
     private const int QueueLength = 20_000;
     private const int QueueBytes = 64 * 1024 * 1024;
-    private const int MaxInFlight = 256;
+
+    /// <summary>Under way at once; calls given up stay with the client until its connection is replaced.</summary>
+    private const int BatchLength = 256;
 
     private static readonly TimeSpan CallTime = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan ConnectRetry = TimeSpan.FromSeconds(1);
 
-    private readonly long _node = Random.Shared.NextInt64();
-    private readonly ConcurrentDictionary<TopicKey, Receiver> _receivers = new();
+    private readonly RedisLink _commands;
+    private readonly RedisLink _subscriptions;
+    private readonly NodeId _node;
+    private readonly RealtimeInstruments _instruments;
+    private readonly RealtimeTracing _tracing;
+    private readonly TimeProvider _time;
+    private readonly ILogger<RedisBackplane> _logger;
+
     private readonly ByteBudget _queueBytes = new(QueueBytes);
     private readonly Channel<EncodedEvent> _outgoing = Channel.CreateBounded<EncodedEvent>(
         new BoundedChannelOptions(QueueLength) { SingleReader = true });
 
-    private volatile IConnectionMultiplexer? _multiplexer;
-    private volatile ISubscriber? _subscriber;
-    private volatile bool _failing;
+    // Under the lock, as is the start of each call that joins or leaves a channel: they reach Redis in the order of these.
+    private readonly Lock _lock = new();
+    private readonly Dictionary<TopicKey, Receiver> _receivers = [];
+
+    // Only the sending loop touches these.
+    private readonly List<EncodedEvent> _batch = [];
+    private readonly List<Activity> _activities = [];
+
     private volatile bool _unreadableIsLogged;
 
-    public bool IsConnected => !_failing && _multiplexer is { IsConnected: true };
+    public RedisBackplane(
+        RedisConnect connect,
+        RedisLink commands,
+        NodeId node,
+        RealtimeInstruments instruments,
+        RealtimeTracing tracing,
+        TimeProvider time,
+        ILogger<RedisLink> linkLogger,
+        ILogger<RedisBackplane> logger)
+    {
+        (_commands, _node, _instruments, _tracing, _time, _logger) = (commands, node, instruments, tracing, time, logger);
+        _subscriptions = new RedisLink(connect, new RedisEcho(AttachAll), time, linkLogger);
+    }
+
+    public event Action? Restored
+    {
+        add => _subscriptions.Restored += value;
+        remove => _subscriptions.Restored -= value;
+    }
+
+    public bool IsConnected => _subscriptions.IsConnected && _commands.IsConnected;
+
+    /// <summary>Without Redis a node is slower, but works: degraded.</summary>
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(IsConnected ? HealthCheckResult.Healthy() : HealthCheckResult.Degraded("Redis does not answer."));
 
     public void Publish(EncodedEvent published)
     {
         if (!_queueBytes.TryTake(published.Json.Length))
         {
-            instruments.BackplaneDropped(published.Topic.Tenant);
+            Drop(published);
         }
         else if (!_outgoing.Writer.TryWrite(published))
         {
             _queueBytes.Release(published.Json.Length);
-            instruments.BackplaneDropped(published.Topic.Tenant);
+            Drop(published);
         }
     }
 
     public async Task<IAsyncDisposable> SubscribeAsync(TopicKey topic, Action<EncodedEvent> received)
     {
-        // Registered first: whoever connects to Redis after this subscribes for it.
-        var receiver = new Receiver(received);
-        _receivers[topic] = receiver;
-        if (_subscriber is { } subscriber)
+        var receiver = new Receiver(topic, received);
+        Task attached;
+        lock (_lock)
         {
-            await receiver.AttachOnce(() => TrySubscribeAsync(subscriber, topic));
+            // Registered first: a connection that comes after this attaches it.
+            if (_receivers.Remove(topic, out var former))
+            {
+                _ = Detach_NeedsLock(former);
+            }
+
+            _receivers.Add(topic, receiver);
+            attached = _subscriptions.Multiplexer is { IsConnected: true } multiplexer ? Attach_NeedsLock(receiver, multiplexer) : Task.CompletedTask;
         }
 
-        return new Lease(this, topic);
+        await InAMomentAsync(attached);
+        return new Lease(this, receiver);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await Task.Yield();
-        try
+        using var sent = new CancellationTokenSource();
+        var links = Task.WhenAll(_commands.RunAsync(sent.Token), _subscriptions.RunAsync(sent.Token));
+        while (await WaitToSendAsync(stoppingToken))
         {
-            var subscriber = await ConnectAsync(stoppingToken);
-            while (await WaitToSendAsync(stoppingToken))
-            {
-                await SendWaitingAsync(subscriber);
-            }
+            await SendWaitingAsync();
+        }
 
-            // The appender has stopped before: this is all there will be.
-            while (!_failing && _outgoing.Reader.TryPeek(out _))
-            {
-                await SendWaitingAsync(subscriber);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        // The appender has stopped before: this is all there will be.
+        while (_outgoing.Reader.TryPeek(out _))
         {
-            // The node stops before it had Redis; what was not sent is in the log.
+            await SendWaitingAsync();
         }
+
+        await sent.CancelAsync();
+        await links;
     }
 
     /// <summary>False: the node stops.</summary>
@@ -105,120 +138,180 @@ internal sealed partial class RedisBackplane(
         }
     }
 
-    private static RedisChannel ChannelOf(TopicKey topic) =>
-        new($"realtime:{topic.Tenant}:events:{topic.Name.Value}", RedisChannel.PatternMode.Literal);
-
-    private async Task<ISubscriber> ConnectAsync(CancellationToken stoppingToken)
+    /// <summary>Sends what waits, as much as may be under way at once; drops it while Redis does not answer.</summary>
+    private async Task SendWaitingAsync()
     {
-        while (true)
-        {
-            try
-            {
-                // Made at the first request for it, and it throws when Redis is not there.
-                var multiplexer = services.GetRequiredService<IConnectionMultiplexer>();
-                multiplexer.ConnectionFailed += (_, failure) => Failed(failure.Exception);
-                multiplexer.ConnectionRestored += (_, _) => Succeeded();
-                var subscriber = multiplexer.GetSubscriber();
-                (_subscriber, _multiplexer) = (subscriber, multiplexer);
-                foreach (var (topic, receiver) in _receivers)
-                {
-                    await receiver.AttachOnce(() => TrySubscribeAsync(subscriber, topic));
-                }
-
-                return subscriber;
-            }
-            catch (RedisException exception)
-            {
-                Failed(exception);
-                await Task.Delay(ConnectRetry, time, stoppingToken);
-            }
-        }
-    }
-
-    /// <summary>Sends what waits, as much as may be under way at once; while Redis fails, one of it, to see whether it is back.</summary>
-    private async Task SendWaitingAsync(ISubscriber subscriber)
-    {
-        var batch = new List<Task>();
-        while (batch.Count < MaxInFlight && _outgoing.Reader.TryRead(out var next))
+        var subscriber = _commands is { IsConnected: true, Multiplexer: { } multiplexer } ? multiplexer.GetSubscriber() : null;
+        while (_batch.Count < BatchLength && _outgoing.Reader.TryRead(out var next))
         {
             _queueBytes.Release(next.Json.Length);
-            if (_failing && batch.Count > 0)
+            if (subscriber is null)
             {
-                instruments.BackplaneDropped(next.Topic.Tenant);
-                continue;
+                Drop(next);
             }
-
-            // Started in order, so they are written to the one connection in order.
-            batch.Add(SendAsync(subscriber, next));
+            else
+            {
+                _batch.Add(next);
+            }
         }
 
-        try
+        if (subscriber is not null && _batch.Count > 0)
         {
-            // A call that is given up stays in the client's own queue: hence the few while it fails.
-            await Task.WhenAll(batch).WaitAsync(CallTime, time);
-        }
-        catch (TimeoutException exception)
-        {
-            Failed(exception);
+            await SendBatchAsync(subscriber);
+            _batch.Clear();
         }
     }
 
     // Its client throws more than its own exceptions when a connection breaks.
 #pragma warning disable CA1031
-    private async Task SendAsync(ISubscriber subscriber, EncodedEvent sent)
-    {
-        using var activity = tracing.StartRedisPublish(sent.Trace, sent.Topic);
-        try
-        {
-            await subscriber.PublishAsync(ChannelOf(sent.Topic), BackplaneMessage.Write(sent, _node));
-            Succeeded();
-        }
-        catch (Exception exception)
-        {
-            activity?.SetStatus(ActivityStatusCode.Error, exception.GetType().Name);
-            instruments.BackplaneDropped(sent.Topic.Tenant);
-            Failed(exception);
-        }
-    }
-
-    private async Task TrySubscribeAsync(ISubscriber subscriber, TopicKey topic)
+    private async Task SendBatchAsync(ISubscriber subscriber)
     {
         try
         {
-            await subscriber.SubscribeAsync(ChannelOf(topic), (_, message) => Receive(topic, message)).WaitAsync(CallTime, time);
+            await StartBatch(subscriber).WithinAsync(CallTime, _time);
         }
         catch (Exception exception)
         {
-            // The multiplexer restores its subscriptions when it connects again; until then feeds look at the log.
-            Failed(exception);
+            // Some of it may have been sent; the link finds out what is wrong.
+            _batch.ForEach(Drop);
+            _activities.ForEach(activity => activity.SetStatus(ActivityStatusCode.Error, exception.GetType().Name));
+            LogNotSent(exception, _batch.Count);
         }
+
+        _activities.ForEach(static activity => activity.Dispose());
+        _activities.Clear();
     }
 
-    private async ValueTask LeaveAsync(TopicKey topic)
-    {
-        _receivers.TryRemove(topic, out _);
-        if (_subscriber is { } subscriber)
-        {
-            try
-            {
-                await subscriber.UnsubscribeAsync(ChannelOf(topic)).WaitAsync(CallTime, time);
-            }
-            catch (Exception exception)
-            {
-                Failed(exception);
-            }
-        }
-    }
 #pragma warning restore CA1031
 
-    private void Receive(TopicKey topic, RedisValue message)
+    /// <summary>One connection sends, and Redis answers, in order: the last one's answer is that to all.</summary>
+    private Task StartBatch(ISubscriber subscriber)
     {
-        if (!_receivers.TryGetValue(topic, out var receiver) || (byte[]?)message is not { } bytes)
+        Task last = Task.CompletedTask;
+        for (var i = 0; i < _batch.Count; i++)
+        {
+            var sent = _batch[i];
+            if (_tracing.StartRedisPublish(sent.Trace, sent.Topic) is { } activity)
+            {
+                _activities.Add(activity);
+                Activity.Current = null;
+            }
+
+            var flags = i == _batch.Count - 1 ? CommandFlags.None : CommandFlags.FireAndForget;
+            last = subscriber.PublishAsync(ChannelOf(sent.Topic), BackplaneMessage.Write(sent, _node.Value), flags);
+        }
+
+        return last;
+    }
+
+    private void Drop(EncodedEvent dropped) => _instruments.BackplaneDropped(dropped.Topic.Tenant);
+
+    private static RedisChannel ChannelOf(TopicKey topic) => new(BackplaneMessage.ChannelOf(topic), RedisChannel.PatternMode.Literal);
+
+    /// <summary>Joins all channels that this connection does not have: of a new one all, else those with which it did not work.</summary>
+    private void AttachAll(IConnectionMultiplexer multiplexer)
+    {
+        lock (_lock)
+        {
+            foreach (var receiver in _receivers.Values)
+            {
+                if (receiver.Connection != multiplexer)
+                {
+                    _ = Attach_NeedsLock(receiver, multiplexer);
+                }
+            }
+        }
+    }
+
+#pragma warning disable CA1031
+    private async Task Attach_NeedsLock(Receiver receiver, IConnectionMultiplexer multiplexer)
+    {
+        receiver.Connection = multiplexer;
+        try
+        {
+            var messages = await multiplexer.GetSubscriber().SubscribeAsync(ChannelOf(receiver.Topic));
+            messages.OnMessage(message => Receive(receiver, multiplexer, message.Message));
+        }
+        catch (Exception exception)
+        {
+            LogNotAttached(exception);
+            TryAgain(receiver, multiplexer);
+        }
+    }
+
+    /// <summary>At the next probe; whatever the client has kept of this attempt is taken back, or messages would come twice.</summary>
+    private void TryAgain(Receiver receiver, IConnectionMultiplexer multiplexer)
+    {
+        lock (_lock)
+        {
+            if (receiver.Connection == multiplexer)
+            {
+                _ = Detach_NeedsLock(receiver);
+            }
+        }
+    }
+
+    /// <summary>Leaves its channel. Of a connection that has been replaced there is none to leave.</summary>
+    private async Task Detach_NeedsLock(Receiver receiver)
+    {
+        var connection = receiver.Connection;
+        receiver.Connection = null;
+        if (connection is null || connection != _subscriptions.Multiplexer)
         {
             return;
         }
 
-        if (BackplaneMessage.Read(topic, bytes, _node, out var isOwn) is { } encoded)
+        try
+        {
+            await connection.GetSubscriber().UnsubscribeAsync(ChannelOf(receiver.Topic));
+        }
+        catch (Exception exception)
+        {
+            LogNotAttached(exception);
+        }
+    }
+#pragma warning restore CA1031
+
+    private async ValueTask LeaveAsync(Receiver receiver)
+    {
+        Task left;
+        lock (_lock)
+        {
+            if (_receivers.GetValueOrDefault(receiver.Topic) != receiver)
+            {
+                // Somebody has joined since, and has the channel.
+                return;
+            }
+
+            _receivers.Remove(receiver.Topic);
+            left = Detach_NeedsLock(receiver);
+        }
+
+        await InAMomentAsync(left);
+    }
+
+    /// <summary>Completes when the attempt to join or to leave has ended, well or not, or has taken too long.</summary>
+    private async Task InAMomentAsync(Task attempt)
+    {
+        try
+        {
+            await attempt.WithinAsync(CallTime, _time);
+        }
+        catch (TimeoutException exception)
+        {
+            LogNotAttached(exception);
+        }
+    }
+
+    private void Receive(Receiver receiver, IConnectionMultiplexer multiplexer, RedisValue message)
+    {
+        // What a connection still has when it is replaced, or its channel left, is too late.
+        if (receiver.Connection != multiplexer || (byte[]?)message is not { } bytes)
+        {
+            return;
+        }
+
+        if (BackplaneMessage.Read(receiver.Topic, bytes, _node.Value, out var isOwn) is { } encoded)
         {
             receiver.Received(encoded);
         }
@@ -226,56 +319,39 @@ internal sealed partial class RedisBackplane(
         else if (!isOwn && !_unreadableIsLogged)
         {
             _unreadableIsLogged = true;
-            LogUnreadable(topic);
+            LogUnreadable(receiver.Topic);
         }
     }
-
-    private void Failed(Exception? exception)
-    {
-        if (!_failing)
-        {
-            _failing = true;
-            LogFailing(exception);
-        }
-    }
-
-    private void Succeeded()
-    {
-        if (_failing)
-        {
-            _failing = false;
-            LogBack();
-        }
-    }
-
-    [LoggerMessage(EventId = 1301, Level = LogLevel.Warning, Message = "Redis does not answer; other nodes find events in the log until it does")]
-    private partial void LogFailing(Exception? exception);
-
-    [LoggerMessage(EventId = 1302, Level = LogLevel.Information, Message = "Redis answers again")]
-    private partial void LogBack();
 
     [LoggerMessage(EventId = 1303, Level = LogLevel.Warning, Message = "A message on the channel of {Topic} is of an unknown version; the log is read instead, here and for others like it")]
     private partial void LogUnreadable(TopicKey topic);
 
-    /// <summary>Whoever connects and whoever subscribes at that moment both attach it: once, or every message would come twice.</summary>
-    private sealed class Receiver(Action<EncodedEvent> received)
+    [LoggerMessage(EventId = 1305, Level = LogLevel.Debug, Message = "{Count} events were not, or perhaps not, sent to other nodes")]
+    private partial void LogNotSent(Exception exception, int count);
+
+    [LoggerMessage(EventId = 1306, Level = LogLevel.Debug, Message = "A channel could not be joined or left; it is tried again")]
+    private partial void LogNotAttached(Exception exception);
+
+    /// <summary>Who hears a topic's events on this node.</summary>
+    private sealed class Receiver(TopicKey topic, Action<EncodedEvent> received)
     {
-        private readonly Lock _lock = new();
-        private Task? _attached;
+        // Written under the lock.
+        private volatile IConnectionMultiplexer? _connection;
 
-        public Action<EncodedEvent> Received { get; } = received;
+        public TopicKey Topic => topic;
 
-        public Task AttachOnce(Func<Task> attach)
+        public Action<EncodedEvent> Received => received;
+
+        /// <summary>On which it is attached, or about to be.</summary>
+        public IConnectionMultiplexer? Connection
         {
-            lock (_lock)
-            {
-                return _attached ??= attach();
-            }
+            get => _connection;
+            set => _connection = value;
         }
     }
 
-    private sealed class Lease(RedisBackplane backplane, TopicKey topic) : IAsyncDisposable
+    private sealed class Lease(RedisBackplane backplane, Receiver receiver) : IAsyncDisposable
     {
-        public ValueTask DisposeAsync() => backplane.LeaveAsync(topic);
+        public ValueTask DisposeAsync() => backplane.LeaveAsync(receiver);
     }
 }

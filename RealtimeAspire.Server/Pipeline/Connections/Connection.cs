@@ -10,40 +10,38 @@ namespace RealtimeAspire.Server.Pipeline.Connections;
 /// <summary>One client transport: who it is, what it is subscribed to, and what waits for it.</summary>
 internal sealed class Connection : IAsyncDisposable
 {
-    private const int FrameBytes = 128 * 1024;
-
     // Timers take no more than 49 days; a token that lasts longer outlives any connection.
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
     private readonly IConnectionTransport _transport;
     private readonly LimitOptions _limits;
     private readonly RealtimeInstruments _instruments;
-    private readonly OutboundQueue _queue;
-    private readonly CancellationTokenSource _ended = new();
+    private readonly Outbound _outbound;
+    private readonly Action<Connection> _left;
     private readonly Lock _lock = new();
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
     private readonly Dictionary<TopicKey, object> _announced = [];
     private ITimer? _expiry;
-    private Task _pump = Task.CompletedTask;
     private Task _closing = Task.CompletedTask;
     private bool _closed;
 
-    public Connection(Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments)
+    /// <param name="caller">Who it is.</param>
+    /// <param name="transport">How its bytes leave.</param>
+    /// <param name="limits">How much it may have.</param>
+    /// <param name="instruments">Count.</param>
+    /// <param name="time">For what is conflated.</param>
+    /// <param name="left">Called when it has left.</param>
+    public Connection(
+        Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left)
     {
-        (Caller, _transport, _limits, _instruments) = (caller, transport, limits, instruments);
-        _queue = new OutboundQueue(limits.QueueBytes);
+        (Caller, _transport, _limits, _instruments, _left) = (caller, transport, limits, instruments, left);
+        _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));
+        instruments.ConnectionOpened(caller.Tenant);
     }
 
     public Caller Caller { get; }
-
-    /// <summary>Starts to write what is sent. Called once.</summary>
-    public void Open()
-    {
-        _instruments.ConnectionOpened(Caller.Tenant);
-        _pump = Background.Run(PumpAsync);
-    }
 
     /// <summary>Closes the connection when its token is no longer good. Called once, at most.</summary>
     public void ExpireAfter(TimeSpan lifetime, TimeProvider time)
@@ -55,7 +53,7 @@ internal sealed class Connection : IAsyncDisposable
         }
     }
 
-    /// <summary>The transport is gone: leaves every topic and waits for the pump.</summary>
+    /// <summary>The transport is gone: leaves every topic and waits for what is being written.</summary>
     public async ValueTask DisposeAsync()
     {
         List<Subscription> left;
@@ -75,12 +73,10 @@ internal sealed class Connection : IAsyncDisposable
             End(subscription);
         }
 
-        _queue.Complete();
-        await _ended.CancelAsync();
-        await _pump;
+        await _outbound.FinishAsync();
         await closing;
-        _ended.Dispose();
         _instruments.ConnectionClosed(Caller.Tenant);
+        _left(this);
     }
 
     /// <summary>
@@ -182,22 +178,35 @@ internal sealed class Connection : IAsyncDisposable
         }
 
         End(subscription);
-        if (reason is not null && !_queue.TryEnqueue(reason))
+        if (reason is not null)
         {
-            Close(ErrorCode.SlowConsumer);
+            _outbound.Send(reason);
         }
     }
 
-    /// <summary>Queues an event; never waits. A connection whose queue is full is closed: it comes back and recovers.</summary>
-    public void Send(EncodedEvent sent)
+    /// <summary>Whether this is the connection's subscription to its topic.</summary>
+    public bool IsSubscribed(Subscription subscription)
     {
-        if (!_queue.TryEnqueue(sent))
+        lock (_lock)
         {
-            Close(ErrorCode.SlowConsumer);
+            return _subscriptions.TryGetValue(subscription.Topic, out var current) && ReferenceEquals(current, subscription);
         }
     }
 
-    private void Close(ErrorCode reason)
+    /// <summary>Sends events; never waits. A connection that has too much waiting is closed: it comes back and recovers.</summary>
+    public void Send(EventBatch events) => _outbound.Send(events);
+
+    /// <inheritdoc cref="Outbound.Send(ConflatedEvents, EventBatch)"/>
+    public void Send(ConflatedEvents conflated, EventBatch events) => _outbound.Send(conflated, events);
+
+    /// <inheritdoc cref="Send(EventBatch)"/>
+    public void Send(Control control) => _outbound.Send(control);
+
+    /// <inheritdoc cref="Outbound.Forget"/>
+    public void Forget(ConflatedEvents conflated) => _outbound.Forget(conflated);
+
+    /// <summary>Ends the connection, and tells why if that can be done in a moment. What waits is not sent.</summary>
+    public void Close(ErrorCode reason)
     {
         lock (_lock)
         {
@@ -207,10 +216,10 @@ internal sealed class Connection : IAsyncDisposable
             }
 
             _closed = true;
-            _queue.Complete();
             _closing = Background.Run(() => _transport.CloseAsync(reason));
         }
 
+        _outbound.Complete();
         if (reason == ErrorCode.SlowConsumer)
         {
             _instruments.SlowConsumerClosed(Caller.Tenant);
@@ -224,30 +233,5 @@ internal sealed class Connection : IAsyncDisposable
     {
         subscription.End();
         _instruments.Unsubscribed(Caller.Tenant);
-    }
-
-    /// <summary>Writes what waits, as much as there is in one frame.</summary>
-    private async Task PumpAsync()
-    {
-        var events = new List<EncodedEvent>();
-        try
-        {
-            while (await _queue.WaitToReadAsync(_ended.Token))
-            {
-                while (_queue.TryTake(FrameBytes, events, out var control, out var bytes))
-                {
-                    await (control is null
-                        ? _transport.SendEventsAsync(events, _ended.Token)
-                        : _transport.SendControlAsync(control, _ended.Token));
-                    _queue.Release(bytes);
-                    _instruments.Delivered(Caller.Tenant, events.Count);
-                    events.Clear();
-                }
-            }
-        }
-        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
-        {
-            // The connection is gone, and with it what waited for it.
-        }
     }
 }

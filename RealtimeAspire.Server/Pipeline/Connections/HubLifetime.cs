@@ -1,21 +1,17 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
-using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Gives each hub connection its <see cref="Connection"/>, which writes past SignalR's own, awaiting, manager.</summary>
-internal sealed class HubLifetime(
-    IOptions<RealtimeOptions> options, RealtimeInstruments instruments, TimeProvider time, ILogger<HubLifetime> logger)
+internal sealed class HubLifetime(ConnectionFactory connections, TimeProvider time, ILogger<HubLifetime> logger)
     : DefaultHubLifetimeManager<RealtimeHub>(logger)
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
     {
-        var opened = new Connection(Caller.From(connection.User), new HubTransport(connection, time), options.Value.Limits, instruments);
+        var opened = connections.Open(Caller.From(connection.User), new HubTransport(connection, time));
         connection.Features.Set(opened);
-        opened.Open();
         if (BearerTokens.ExpiryOf(connection.User) is { } expiry)
         {
             opened.ExpireAfter(expiry + BearerTokens.Grace - time.GetUtcNow(), time);

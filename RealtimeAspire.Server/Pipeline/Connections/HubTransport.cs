@@ -10,9 +10,7 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
 {
     private static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
 
-    public ValueTask SendEventsAsync(List<EncodedEvent> events, CancellationToken cancellationToken) => events.Count == 1
-        ? hub.WriteAsync(events[0].Frame, cancellationToken)
-        : hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Events), [events]), cancellationToken);
+    public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken) => hub.WriteAsync(events.Frame, cancellationToken);
 
     public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) =>
         hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Control), [control]), cancellationToken);

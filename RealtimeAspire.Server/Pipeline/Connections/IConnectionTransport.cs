@@ -3,11 +3,11 @@ using RealtimeAspire.Server.Pipeline.Feeds;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
-/// <summary>How one connection's bytes leave. Called by the connection's pump only, one call at a time.</summary>
+/// <summary>How one connection's bytes leave. Called by the connection only, one call at a time.</summary>
 internal interface IConnectionTransport
 {
     /// <summary>Writes and flushes; waits while the reader is slow.</summary>
-    ValueTask SendEventsAsync(List<EncodedEvent> events, CancellationToken cancellationToken);
+    ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken);
 
     ValueTask SendControlAsync(Control control, CancellationToken cancellationToken);
 

@@ -1,83 +1,119 @@
-using System.Threading.Channels;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Feeds;
-using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
-/// <summary>What waits for one connection, bounded in bytes. Writers never wait.</summary>
+/// <summary>What leaves a connection in one write: events, or a control message.</summary>
+/// <param name="Events">The events, if it is those.</param>
+/// <param name="Control">The control message, if it is one.</param>
+/// <param name="Bytes">What it takes of the queue, to be given back when it is written.</param>
+internal readonly record struct OutboundFrame(EventBatch? Events, Control? Control, int Bytes);
+
+/// <summary>What waits for one connection, in order and bounded in bytes. Its connection guards it.</summary>
 internal sealed class OutboundQueue(int capacity)
 {
-    private const int ControlBytes = 256;
+    /// <summary>What a control message counts.</summary>
+    public const int ControlBytes = 256;
 
-    private readonly Channel<Item> _items = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly ByteBudget _budget = new(capacity);
+    // None until something has to wait: most connections are idle, and most writes are done at once.
+    private Queue<Item>? _items;
 
     /// <summary>How many bytes wait or are being written.</summary>
-    public long Bytes => _budget.Taken;
+    public long Bytes { get; private set; }
 
-    /// <summary>False: it is full, or completed.</summary>
-    public bool TryEnqueue(EncodedEvent queued) => TryEnqueue(new Item(queued, null));
+    /// <summary>False: it is full.</summary>
+    public bool TryEnqueue(EventBatch events) => TryTakeRoom(events.Bytes) && Enqueue(new Item(events, null, null, events.Bytes));
 
-    /// <inheritdoc cref="TryEnqueue(EncodedEvent)"/>
-    public bool TryEnqueue(Control control) => TryEnqueue(new Item(null, control));
+    /// <inheritdoc cref="TryEnqueue(EventBatch)"/>
+    public bool TryEnqueue(Control control) => TryTakeRoom(ControlBytes) && Enqueue(new Item(null, control, null, ControlBytes));
 
-    /// <summary>Takes no more; what waits can still be read.</summary>
-    public void Complete() => _items.Writer.TryComplete();
+    /// <summary>Takes what a subscription conflates, which is asked for its events when its turn comes. The bytes count from <see cref="TryTakeRoom"/>.</summary>
+    public void Enqueue(ConflatedEvents conflated) => Enqueue(new Item(null, null, conflated, 0));
 
-    public ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken) => _items.Reader.WaitToReadAsync(cancellationToken);
-
-    /// <summary>
-    /// Takes what goes into one frame: events up to about so many bytes, or one control message.
-    /// </summary>
-    /// <param name="maxBytes">At least one event is taken.</param>
-    /// <param name="events">Is filled with events.</param>
-    /// <param name="control">The control message, when there are no events.</param>
-    /// <param name="bytes">To be given back with <see cref="Release"/> when they are written.</param>
-    public bool TryTake(int maxBytes, List<EncodedEvent> events, out Control? control, out int bytes)
+    /// <summary>Counts bytes that wait; fewer with a negative number. False: it is full, and they are not counted.</summary>
+    public bool TryTakeRoom(int bytes)
     {
-        (control, bytes) = (null, 0);
-        while (bytes < maxBytes && _items.Reader.TryPeek(out var item))
-        {
-            if (item.Control is not null && events.Count > 0)
-            {
-                break;
-            }
-
-            _items.Reader.TryRead(out _);
-            bytes += item.Bytes;
-            if (item.Control is not null)
-            {
-                control = item.Control;
-                break;
-            }
-
-            events.Add(item.Event!);
-        }
-
-        return bytes > 0;
-    }
-
-    public void Release(int bytes) => _budget.Release(bytes);
-
-    private bool TryEnqueue(Item item)
-    {
-        if (!_budget.TryTake(item.Bytes))
+        if (bytes > 0 && Bytes + bytes > capacity)
         {
             return false;
         }
 
-        if (_items.Writer.TryWrite(item))
+        Bytes += bytes;
+        return true;
+    }
+
+    /// <summary>Takes what goes into one write: events up to about so many bytes, or one control message.</summary>
+    /// <param name="maxBytes">At least one batch is taken.</param>
+    /// <param name="taken">Is told of each conflating subscription whose events are taken.</param>
+    /// <param name="frame">To be given back with <see cref="Release"/> when it is written.</param>
+    public bool TryTake(int maxBytes, Action<ConflatedEvents> taken, out OutboundFrame frame)
+    {
+        frame = default;
+        List<EventBatch>? more = null;
+        while (frame.Bytes < maxBytes && _items is not null && _items.TryPeek(out var item))
         {
-            return true;
+            if (item.Control is not null)
+            {
+                if (frame.Events is null)
+                {
+                    _items.Dequeue();
+                    frame = new OutboundFrame(null, item.Control, item.Bytes);
+                }
+
+                break;
+            }
+
+            _items.Dequeue();
+            if (EventsOf(item, taken) is { } events)
+            {
+                if (frame.Events is not null)
+                {
+                    (more ??= [frame.Events]).Add(events);
+                }
+
+                frame = new OutboundFrame(events, null, frame.Bytes + events.Bytes);
+            }
         }
 
-        _budget.Release(item.Bytes);
-        return false;
+        if (more is not null)
+        {
+            frame = frame with { Events = new EventBatch([.. more.SelectMany(batch => batch.Events)]) };
+        }
+
+        return frame.Bytes > 0;
     }
 
-    private readonly record struct Item(EncodedEvent? Event, Control? Control)
+    public void Release(int bytes) => Bytes -= bytes;
+
+    public void Clear()
     {
-        public int Bytes => Event?.Json.Length ?? ControlBytes;
+        _items = null;
+        Bytes = 0;
     }
+
+    private static EventBatch? EventsOf(Item item, Action<ConflatedEvents> taken)
+    {
+        if (item.Conflated is not { } conflated)
+        {
+            return item.Events;
+        }
+
+        conflated.IsQueued = false;
+        if (conflated.IsEmpty)
+        {
+            return null;
+        }
+
+        var events = conflated.Take();
+        taken(conflated);
+        return events;
+    }
+
+    private bool Enqueue(Item item)
+    {
+        (_items ??= new Queue<Item>()).Enqueue(item);
+        return true;
+    }
+
+    private readonly record struct Item(EventBatch? Events, Control? Control, ConflatedEvents? Conflated, int Bytes);
 }

@@ -3,8 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Microsoft.AspNetCore.SignalR;
-using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -12,7 +10,7 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
 
-/// <summary>An event in the form in which it leaves: encoded once, whatever the number of nodes and subscribers.</summary>
+/// <summary>An event in the form in which it leaves: encoded once, whatever the number of subscribers.</summary>
 [JsonConverter(typeof(EncodedEventConverter))]
 internal sealed class EncodedEvent
 {
@@ -22,10 +20,11 @@ internal sealed class EncodedEvent
         SkipValidation = true,
     };
 
-    private SerializedHubMessage? _frame;
+    private ConflationKey? _key;
 
     public required TopicKey Topic { get; init; }
 
+    /// <summary>Where it is in the log; <see cref="Position.Origin"/> for an ephemeral event, which is in none.</summary>
     public required Position Position { get; init; }
 
     public required string? TraceParent { get; init; }
@@ -33,11 +32,12 @@ internal sealed class EncodedEvent
     /// <summary>A <see cref="TopicEvent"/> as JSON.</summary>
     public required ReadOnlyMemory<byte> Json { get; init; }
 
+    public bool IsEphemeral => Position.Offset == 0;
+
     public ActivityContext Trace => TraceParent.ToActivityContext();
 
-    /// <summary>The event alone in a hub message, shared by all connections.</summary>
-    public SerializedHubMessage Frame =>
-        _frame ??= new SerializedHubMessage(new InvocationMessage(nameof(IRealtimeClient.Events), [new List<EncodedEvent> { this }]));
+    /// <summary>What it replaces, where only the newest counts. Read from the JSON, and only for subscriptions that need it.</summary>
+    public ConflationKey Key => _key ??= ConflationKey.Read(Json.Span);
 
     public static EncodedEvent Encode(LoggedEvent logged)
     {
@@ -64,8 +64,12 @@ internal sealed class EncodedEvent
         writer.WriteStartObject();
         writer.WriteString("topic"u8, logged.Topic.Name.Value);
         writer.WriteString("event"u8, logged.Event);
-        writer.WriteNumber("offset"u8, logged.Position.Offset);
-        writer.WriteString("epoch"u8, logged.Position.Epoch);
+        if (logged.Position.Offset > 0)
+        {
+            writer.WriteNumber("offset"u8, logged.Position.Offset);
+            writer.WriteString("epoch"u8, logged.Position.Epoch);
+        }
+
         writer.WriteString("id"u8, logged.Id);
         writer.WriteNumber("v"u8, logged.Version);
         writer.WriteStartObject("data"u8);
@@ -77,6 +81,41 @@ internal sealed class EncodedEvent
         writer.WriteEndObject();
         writer.WriteString("trace_id"u8, logged.TraceParent);
         writer.WriteEndObject();
+    }
+}
+
+/// <summary>Of events with the same key only the newest matters to a reader that conflates.</summary>
+/// <param name="Event">The event's name.</param>
+/// <param name="EntityId">The thing it is about.</param>
+internal sealed record ConflationKey(string Event, string? EntityId)
+{
+    /// <param name="json">A <see cref="TopicEvent"/>, written by a node.</param>
+    public static ConflationKey Read(ReadOnlySpan<byte> json)
+    {
+        var (name, entity) = ("", (string?)null);
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (reader.TokenType is not JsonTokenType.PropertyName)
+            {
+                continue;
+            }
+
+            if (reader.CurrentDepth == 1 && reader.ValueTextEquals("event"u8))
+            {
+                reader.Read();
+                name = reader.GetString()!;
+            }
+            else if (reader.CurrentDepth == 2 && reader.ValueTextEquals("entity_id"u8))
+            {
+                // Behind it comes the payload, which is the client's and may be long.
+                reader.Read();
+                entity = reader.GetString();
+                break;
+            }
+        }
+
+        return new ConflationKey(name, entity);
     }
 }
 

@@ -7,4 +7,10 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 
 /// <summary>What every feed of a node works with.</summary>
 internal sealed record FeedContext(
-    ITopicLog Log, IBackplane Backplane, RealtimeInstruments Instruments, RealtimeTracing Tracing, TimeProvider Time, ILogger<TopicFeed> Logger);
+    LogCatalog Logs,
+    IBackplane Backplane,
+    TailMemory Tails,
+    RealtimeInstruments Instruments,
+    RealtimeTracing Tracing,
+    TimeProvider Time,
+    ILogger<TopicFeed> Logger);

@@ -1,37 +1,50 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
 
 /// <summary>
 /// The feeds of this node: made for a topic's first subscriber, closed some time after the last has left. Its loop compares
-/// them with the log, which brings what the backplane has lost.
+/// them with their logs, which brings what the backplane has lost.
 /// </summary>
-internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegistry> logger) : BackgroundService
+internal sealed partial class FeedRegistry(FeedContext context, IOptions<RealtimeOptions> options, ILogger<FeedRegistry> logger) : BackgroundService
 {
     private static readonly TimeSpan AttachTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan CheckIntervalAlone = TimeSpan.FromMilliseconds(500);
 
+    private readonly int _pageSize = options.Value.Limits.HistoryEvents;
     private readonly ConcurrentDictionary<TopicKey, TopicFeed> _feeds = new();
+    private readonly ConcurrentDictionary<ITopicLog, bool> _failing = new();
+    private readonly SemaphoreSlim _hurry = new(0, 1);
 
-    /// <summary>Attaches: every event that is committed after this completes is offered to the subscription.</summary>
+    // What is to be looked at before the next round; all of it when a backplane was away.
+    private ConcurrentDictionary<TopicKey, bool> _changed = new();
+    private volatile bool _allChanged;
+
+    /// <summary>Whether changes that nobody announces to this node are thought to happen: then it looks more often.</summary>
+    public Func<bool> IsAlone { get; set; } = static () => false;
+
+    /// <summary>Attaches: every event that is committed after this completes reaches the feed.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public async Task AttachAsync(Subscription subscription, CancellationToken cancellationToken)
+    public async Task<TopicFeed> AttachAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         try
         {
             while (true)
             {
-                var feed = _feeds.GetOrAdd(subscription.Topic, (topic, context) => new TopicFeed(topic, context), context);
+                var feed = _feeds.GetOrAdd(
+                    subscription.Topic, static (topic, state) => new TopicFeed(topic, state.context, state._pageSize), (context, _pageSize));
                 if (feed.TryAdd(subscription))
                 {
                     await feed.Started.WaitAsync(AttachTimeout, context.Time, cancellationToken);
-                    return;
+                    return feed;
                 }
 
                 await feed.Finished.WaitAsync(AttachTimeout, context.Time, cancellationToken);
@@ -53,24 +66,87 @@ internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegi
         }
     }
 
+    /// <summary>A topic's log has grown in a way that no backplane tells: its feed looks at once.</summary>
+    public void Check(TopicKey topic)
+    {
+        if (_feeds.ContainsKey(topic))
+        {
+            _changed[topic] = true;
+            Hurry();
+        }
+    }
+
+    /// <summary>Events may have been missed: every feed looks at once.</summary>
+    public void CheckAll()
+    {
+        _allChanged = true;
+        Hurry();
+    }
+
+    public override void Dispose()
+    {
+        _hurry.Dispose();
+        base.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        context.Backplane.Restored += CheckAll;
+        var next = NextRound();
         while (!stoppingToken.IsCancellationRequested)
         {
-            var interval = context.Backplane.IsConnected ? CheckInterval : CheckIntervalAlone;
-            // Jittered, so that the nodes do not ask all at once.
-            await Task.Delay(interval * (0.75 + (Random.Shared.NextDouble() / 2)), context.Time, stoppingToken)
-                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            CloseIdle();
-            await CompareTipsAsync(stoppingToken);
+            await WaitAsync(next - context.Time.GetUtcNow(), stoppingToken);
+            var changed = Interlocked.Exchange(ref _changed, new());
+            if (_allChanged || context.Time.GetUtcNow() >= next)
+            {
+                _allChanged = false;
+                next = NextRound();
+                CloseIdle();
+                await CompareTipsAsync(_feeds.Values, stoppingToken);
+            }
+            else
+            {
+                await CompareTipsAsync(changed.Keys.Select(topic => _feeds.GetValueOrDefault(topic)).OfType<TopicFeed>(), stoppingToken);
+            }
         }
 
+        context.Backplane.Restored -= CheckAll;
         foreach (var (_, feed) in _feeds)
         {
             feed.Close();
         }
 
         await Task.WhenAll(_feeds.Values.Select(feed => feed.Finished));
+    }
+
+    /// <summary>Jittered, so that the nodes do not ask all at once.</summary>
+    private DateTimeOffset NextRound()
+    {
+        var interval = context.Backplane.IsConnected && !IsAlone() ? CheckInterval : CheckIntervalAlone;
+        return context.Time.GetUtcNow() + (interval * (0.75 + (Random.Shared.NextDouble() / 4)));
+    }
+
+    private async Task WaitAsync(TimeSpan time, CancellationToken stoppingToken)
+    {
+        using var round = new CancellationTokenSource(time > TimeSpan.Zero ? time : TimeSpan.Zero, context.Time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, round.Token);
+        await _hurry.WaitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private void Hurry()
+    {
+        try
+        {
+            _hurry.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // Somebody has said so already.
+        }
+        catch (ObjectDisposedException)
+        {
+            // The node has stopped.
+        }
     }
 
     /// <summary>
@@ -88,27 +164,31 @@ internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegi
         }
     }
 
-    private async Task CompareTipsAsync(CancellationToken cancellationToken)
-    {
-        var asOf = _feeds.Where(feed => feed.Value.Started.IsCompletedSuccessfully).ToDictionary(feed => feed.Key, feed => feed.Value.LastOffset);
-        if (asOf.Count == 0 || cancellationToken.IsCancellationRequested)
-        {
-            return;
-        }
+    /// <summary>One question to each log, whatever the number of feeds; a log that is down keeps no other from answering.</summary>
+    private Task CompareTipsAsync(IEnumerable<TopicFeed> feeds, CancellationToken cancellationToken) => Task.WhenAll(feeds
+        .Where(feed => feed.Log is not NoTopicLog && feed.Started.IsCompletedSuccessfully)
+        .GroupBy(feed => feed.Log)
+        .Select(group => CompareTipsAsync(group.Key, group.ToDictionary(feed => feed, feed => feed.Audience.Last.Offset), cancellationToken)));
 
+    private async Task CompareTipsAsync(ITopicLog log, Dictionary<TopicFeed, long> asOf, CancellationToken cancellationToken)
+    {
         try
         {
-            foreach (var (topic, tip) in await context.Log.ReadTipsAsync(asOf.Keys, cancellationToken))
+            var tips = await log.ReadTipsAsync([.. asOf.Keys.Select(feed => feed.Topic)], cancellationToken);
+            foreach (var (feed, offset) in asOf)
             {
-                if (_feeds.TryGetValue(topic, out var feed))
-                {
-                    feed.PostTip(tip, asOf[topic]);
-                }
+                feed.PostTip(tips[feed.Topic], offset);
             }
+
+            _failing.TryRemove(log, out _);
         }
         catch (RealtimeException exception)
         {
-            LogCheckFailed(exception, asOf.Count);
+            // Once for each time it is down.
+            if (_failing.TryAdd(log, true))
+            {
+                LogCheckFailed(exception, asOf.Count);
+            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -116,6 +196,6 @@ internal sealed partial class FeedRegistry(FeedContext context, ILogger<FeedRegi
         }
     }
 
-    [LoggerMessage(EventId = 1211, Level = LogLevel.Warning, Message = "The tips of {Count} topics cannot be read")]
+    [LoggerMessage(EventId = 1211, Level = LogLevel.Warning, Message = "The tips of {Count} topics cannot be read; the node tries again until they can")]
     private partial void LogCheckFailed(Exception exception, int count);
 }

@@ -4,132 +4,98 @@ using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
 
-/// <summary>A connection's place in a topic. It buffers until it goes live.</summary>
-internal sealed class Subscription(Connection connection, TopicKey topic)
+/// <summary>What a subscriber has chosen.</summary>
+/// <param name="Mode">What happens when it is slower than the topic.</param>
+/// <param name="Interval">With <see cref="QosMode.Conflate"/>: the time between two flushes.</param>
+/// <param name="Ephemeral">Whether it wants the topic's ephemeral events.</param>
+internal readonly record struct SubscriptionOptions(QosMode Mode, TimeSpan Interval, bool Ephemeral)
 {
-    /// <summary>How much the feed buffers for a joiner; past that the joiner reads the log again.</summary>
-    public const int MaxBuffered = 1_000;
+    public static readonly SubscriptionOptions Default = new(QosMode.All, TimeSpan.Zero, Ephemeral: true);
+}
 
-    /// <inheritdoc cref="MaxBuffered"/>
-    public const int MaxBufferedBytes = 1024 * 1024;
+/// <summary>A connection's place in a topic.</summary>
+internal sealed class Subscription
+{
+    private readonly ConflatedEvents? _conflated;
+    private readonly bool _ephemeral;
+    private Position _skipTo;
+    private volatile bool _ended;
 
-    private readonly Lock _lock = new();
-    private List<EncodedEvent>? _buffer = [];
-    private int _bufferedBytes;
-    private bool _overflowed;
-    private bool _ended;
-    private Position _last;
+    public Subscription(Connection connection, TopicKey topic, SubscriptionOptions options)
+    {
+        (Connection, Topic, _ephemeral) = (connection, topic, options.Ephemeral);
+        _conflated = options.Mode is QosMode.All ? null : new ConflatedEvents(topic, options.Interval);
+    }
 
-    public Connection Connection => connection;
+    public Connection Connection { get; }
 
-    public TopicKey Topic => topic;
+    public TopicKey Topic { get; }
 
     /// <summary>The feed it is attached to; set before anything else sees the subscription.</summary>
     public TopicFeed? Feed { get; set; }
 
-    /// <summary>The feed's next event; called by the feed's loop, in order.</summary>
-    public void Offer(EncodedEvent offered)
+    /// <summary>Its place among the feed's live subscriptions; only under the feed's lock.</summary>
+    public int Slot { get; set; }
+
+    public bool HasEnded => _ended;
+
+    /// <summary>The reader has events that the feed has yet to fan out: they are left out. Set before it goes live.</summary>
+    public void SkipTo(Position position) => _skipTo = position;
+
+    /// <summary>The feed's next events; called by the feed's loop, in order.</summary>
+    public void Offer(EventBatch offered)
     {
-        lock (_lock)
+        if (_ended)
         {
-            if (_ended)
+            return;
+        }
+
+        if (_skipTo.Offset > 0 || (offered.HasEphemeral && !_ephemeral))
+        {
+            if (Filter(offered) is not { } rest)
             {
                 return;
             }
 
-            if (_buffer is not null)
-            {
-                _overflowed |= _buffer.Count >= MaxBuffered || _bufferedBytes + offered.Json.Length > MaxBufferedBytes;
-                if (!_overflowed)
-                {
-                    _buffer.Add(offered);
-                    _bufferedBytes += offered.Json.Length;
-                }
-
-                return;
-            }
-
-            // What the log's page already held comes again from a feed that was behind it.
-            if (offered.Position.Offset > _last.Offset)
-            {
-                _last = offered.Position;
-                connection.Send(offered);
-            }
+            offered = rest;
         }
-    }
 
-    /// <summary>
-    /// Merges what was buffered behind what was read and goes live, if together they have no hole.
-    /// </summary>
-    /// <param name="at">Where the reader is; moved over what is added to <paramref name="events"/>.</param>
-    /// <param name="events">The events of the reply.</param>
-    /// <returns>False: something between is missing, read on from <paramref name="at"/>; or it has ended.</returns>
-    public bool TryGoLive(ref Position at, List<EncodedEvent> events)
-    {
-        lock (_lock)
+        if (_conflated is null)
         {
-            var complete = !_overflowed && !_ended;
-            foreach (var buffered in _buffer!)
-            {
-                if (buffered.Position.Offset <= at.Offset)
-                {
-                    continue;
-                }
-
-                if (buffered.Position.Offset != at.Offset + 1 || (at != Position.Origin && buffered.Position.Epoch != at.Epoch))
-                {
-                    complete = false;
-                    break;
-                }
-
-                events.Add(buffered);
-                at = buffered.Position;
-            }
-
-            _overflowed = false;
-            _buffer.Clear();
-            _bufferedBytes = 0;
-            if (complete)
-            {
-                _buffer = null;
-                _last = at;
-            }
-
-            return complete;
+            Connection.Send(offered);
         }
-    }
-
-    /// <summary>What the feed brings goes to the connection.</summary>
-    public bool IsLive
-    {
-        get
+        else
         {
-            lock (_lock)
-            {
-                return _buffer is null && !_ended;
-            }
+            Connection.Send(_conflated, offered);
         }
     }
 
-    public bool HasEnded
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _ended;
-            }
-        }
-    }
+    /// <summary>Of events that were missed, those that the subscriber's quality of service still sends.</summary>
+    public IReadOnlyList<EncodedEvent> Conflate(List<EncodedEvent> missed) => _conflated is null ? missed : ConflatedEvents.NewestOf(missed);
 
-    /// <summary>No event follows this call.</summary>
+    /// <summary>Nothing is offered any more, but for what is on its way at this moment.</summary>
     public void End()
     {
-        lock (_lock)
+        _ended = true;
+        Feed?.Remove(this);
+        if (_conflated is not null)
         {
-            _ended = true;
+            Connection.Forget(_conflated);
+        }
+    }
+
+    private EventBatch? Filter(EventBatch offered)
+    {
+        var kept = offered.Events.Where(IsWanted).ToArray();
+        if (offered.Events[^1].Position is { Offset: > 0 } last && last.Offset >= _skipTo.Offset)
+        {
+            _skipTo = default;
         }
 
-        Feed?.Remove(this);
+        return kept.Length == 0 ? null : kept.Length == offered.Events.Count ? offered : new EventBatch(kept);
     }
+
+    private bool IsWanted(EncodedEvent offered) => offered.IsEphemeral
+        ? _ephemeral
+        : offered.Position.Offset > _skipTo.Offset || offered.Position.Epoch != _skipTo.Epoch;
 }

@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
@@ -10,22 +10,30 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 
 /// <summary>
 /// Puts one topic's events in order on one node and fans them out. Events reach it through one queue, whoever brings them;
-/// one loop takes them, drops what is older, and fills holes from the log.
+/// one loop takes them, drops what is older, and fills holes from the log. Ephemeral events pass as they come.
 /// </summary>
-internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
+internal sealed partial class TopicFeed
 {
     private const int QueueLength = 10_000;
     private const int QueueBytes = 16 * 1024 * 1024;
     private const int FillPage = 500;
+
+    // So many bytes of events leave in one frame.
+    private const int BatchBytes = 64 * 1024;
+
+    // A fan-out to more than this many lets others have the thread in between.
+    private const int SliceLength = 256;
 
     /// <summary>Two nodes' messages may cross; what is still missing after this time is read from the log.</summary>
     private static readonly TimeSpan CrossingTime = TimeSpan.FromMilliseconds(20);
 
     private static readonly TimeSpan RetryTime = TimeSpan.FromMilliseconds(500);
 
-    private readonly ILogger _logger = context.Logger;
+    private readonly TopicKey _topic;
+    private readonly FeedContext _context;
+    private readonly ITopicLog _log;
+    private readonly ILogger _logger;
     private readonly Lock _lock = new();
-    private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // A full queue refuses: the sequence then sees a hole and reads the log.
@@ -36,21 +44,32 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     // Only the loop touches these.
     private readonly FeedSequence _sequence = new();
     private readonly List<EncodedEvent> _ready = [];
+    private int _readyBytes;
     private long? _holeSince;
-
-    // Written by the loop, read by anybody.
-    private long _lastOffset;
-    private int _subscribers;
+    private bool _failing;
 
     // Under the lock.
     private Task? _loop;
     private long _idleSince;
-    private bool _closed;
 
-    public TopicKey Topic => topic;
+    private volatile bool _closed;
 
-    /// <summary>The offset of the last event that was fanned out.</summary>
-    public long LastOffset => Volatile.Read(ref _lastOffset);
+    public TopicFeed(TopicKey topic, FeedContext context, int pageSize)
+    {
+        (_topic, _context, _log, _logger) = (topic, context, context.Logs.Of(topic), context.Logger);
+        Audience = new FeedAudience(context.Tails);
+        Reader = new FeedReader(_log, topic, pageSize);
+    }
+
+    /// <summary>Who listens, and how far the feed has come.</summary>
+    public FeedAudience Audience { get; }
+
+    public FeedReader Reader { get; }
+
+    public TopicKey Topic => _topic;
+
+    /// <summary>Where the topic's events are kept.</summary>
+    public ITopicLog Log => _log;
 
     /// <summary>Completes when the backplane's channel is attached and the log's tip is known: what comes after is seen.</summary>
     public Task Started => _started.Task;
@@ -70,73 +89,64 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     /// <summary>False: the feed is closing, wait for <see cref="Finished"/> and take another.</summary>
     public bool TryAdd(Subscription subscription)
     {
+        subscription.Feed = this;
+        if (!Audience.TryAttach(subscription))
+        {
+            return false;
+        }
+
         lock (_lock)
         {
-            if (_closed)
-            {
-                return false;
-            }
-
-            subscription.Feed = this;
-            _subscriptions.TryAdd(subscription, true);
-            _subscribers++;
             _loop ??= Background.Run(RunAsync);
-            return true;
         }
+
+        return true;
     }
 
     public void Remove(Subscription subscription)
     {
-        lock (_lock)
+        if (Audience.Detach(subscription))
         {
-            if (_subscriptions.TryRemove(subscription, out _) && --_subscribers == 0)
-            {
-                _idleSince = context.Time.GetTimestamp();
-            }
+            Volatile.Write(ref _idleSince, _context.Time.GetTimestamp());
         }
     }
 
-    /// <summary>Closes a feed that nobody has listened to for so long.</summary>
+    /// <summary>Closes a feed that nobody has listened to for so long. True: it is closed.</summary>
     public bool TryClose(TimeSpan idle)
     {
-        lock (_lock)
+        if (!_closed && Audience.Count == 0 && _context.Time.GetElapsedTime(Volatile.Read(ref _idleSince)) >= idle && Audience.TryClose())
         {
-            if (!_closed && _subscribers == 0 && context.Time.GetElapsedTime(_idleSince) >= idle)
-            {
-                Close_NeedsLock();
-            }
-
-            return _closed;
+            Close();
         }
+
+        return _closed;
     }
 
     public void Close()
     {
-        lock (_lock)
-        {
-            Close_NeedsLock();
-        }
+        Audience.Close();
+        _closed = true;
+        _queue.Writer.TryComplete();
     }
 
     /// <summary>An event, from this node or another. Only enqueues.</summary>
     public void Post(EncodedEvent posted)
     {
-        if (_queueBytes.TryTake(posted.Json.Length) && !_queue.Writer.TryWrite(new Input(posted, default, 0)))
+        if (!_queueBytes.TryTake(posted.Json.Length))
+        {
+            CountLost(posted);
+        }
+        else if (!_queue.Writer.TryWrite(new Input(posted, default, 0)))
         {
             _queueBytes.Release(posted.Json.Length);
+            CountLost(posted);
         }
     }
 
     /// <summary>The log's tip, as read a moment ago. Only enqueues.</summary>
     /// <param name="tip">What was read.</param>
-    /// <param name="asOf"><see cref="LastOffset"/> before the log was asked: the tip of a sound log is not below it.</param>
+    /// <param name="asOf">The feed's last offset before the log was asked: the tip of a sound log is not below it.</param>
     public void PostTip(Position tip, long asOf) => _queue.Writer.TryWrite(new Input(null, tip, asOf));
-
-    private void Close_NeedsLock()
-    {
-        _closed = true;
-        _queue.Writer.TryComplete();
-    }
 
     private async Task RunAsync()
     {
@@ -149,15 +159,19 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            LogFailed(exception, topic);
+            LogFailed(exception, _topic);
             Close();
             Reset(_sequence.Last);
+        }
+        finally
+        {
+            Audience.Restart(Position.Origin);
         }
     }
 
     private async Task FeedAsync()
     {
-        await using var channel = await context.Backplane.SubscribeAsync(topic, Post);
+        await using var channel = await _context.Backplane.SubscribeAsync(_topic, Post);
         await StartAtTipAsync();
         while (await WaitAsync())
         {
@@ -166,6 +180,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
                 await TakeAsync(input);
             }
 
+            await FanOutAsync();
             if (HoleIsOld())
             {
                 await FillAsync();
@@ -175,25 +190,16 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
 
     private async Task StartAtTipAsync()
     {
-        while (!IsClosed())
+        while (!_closed)
         {
             if (await ReadTipAsync() is { } tip)
             {
-                _sequence.Restart(tip);
-                Volatile.Write(ref _lastOffset, tip.Offset);
+                Restart(tip);
                 _started.TrySetResult();
                 return;
             }
 
-            await Task.Delay(RetryTime, context.Time);
-        }
-    }
-
-    private bool IsClosed()
-    {
-        lock (_lock)
-        {
-            return _closed;
+            await Task.Delay(RetryTime, _context.Time);
         }
     }
 
@@ -206,8 +212,8 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
             return await _queue.Reader.WaitToReadAsync();
         }
 
-        _holeSince ??= context.Time.GetTimestamp();
-        using var crossing = new CancellationTokenSource(CrossingTime, context.Time);
+        _holeSince ??= _context.Time.GetTimestamp();
+        using var crossing = new CancellationTokenSource(CrossingTime, _context.Time);
         try
         {
             return await _queue.Reader.WaitToReadAsync(crossing.Token);
@@ -219,19 +225,25 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     }
 
     private bool HoleIsOld() =>
-        _sequence.HasHole && _holeSince is { } since && context.Time.GetElapsedTime(since) >= CrossingTime;
+        _sequence.HasHole && _holeSince is { } since && _context.Time.GetElapsedTime(since) >= CrossingTime;
 
-    private async Task TakeAsync(Input input)
+    private async ValueTask TakeAsync(Input input)
     {
         if (input.Event is { } posted)
         {
             _queueBytes.Release(posted.Json.Length);
-            if (_sequence.Take(posted, _ready) is FeedVerdict.Foreign)
+            var count = _ready.Count;
+            if (posted.IsEphemeral)
+            {
+                _ready.Add(posted);
+            }
+            else if (_sequence.Take(posted, _ready) is FeedVerdict.Foreign)
             {
                 await CompareWithLogAsync();
+                return;
             }
 
-            FanOut();
+            await FanOutFullAsync(count);
         }
         else if (input.Tip.Epoch == _sequence.Last.Epoch && input.Tip.Offset >= _sequence.Last.Offset)
         {
@@ -249,6 +261,7 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     /// </summary>
     private async Task CompareWithLogAsync()
     {
+        await FanOutAsync();
         if (await ReadTipAsync() is not { } tip || tip == _sequence.Last)
         {
             return;
@@ -274,20 +287,14 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
     {
         while (_sequence.HasHole)
         {
-            LogPage page;
             var last = _sequence.Last;
-            try
+            if (await ReadPageAsync(last.Offset) is not { } page)
             {
-                page = await context.Log.ReadAsync(topic, new LogRange.After(last.Offset), FillPage, CancellationToken.None);
-            }
-            catch (RealtimeException exception)
-            {
-                LogFillFailed(exception, topic);
-                await Task.Delay(RetryTime, context.Time);
+                await Task.Delay(RetryTime, _context.Time);
                 return;
             }
 
-            if (last.Offset > 0 && page.Tip.Epoch != last.Epoch || page.Tip.Offset < last.Offset)
+            if ((last.Offset > 0 && page.Tip.Epoch != last.Epoch) || page.Tip.Offset < last.Offset)
             {
                 Reset(page.Tip);
             }
@@ -302,12 +309,12 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
             }
             else
             {
-                FanOutFilled(page);
+                await FanOutFilledAsync(page);
             }
         }
     }
 
-    private void FanOutFilled(LogPage page)
+    private async Task FanOutFilledAsync(LogPage page)
     {
         if (_sequence.Last.Offset == 0)
         {
@@ -316,57 +323,126 @@ internal sealed partial class TopicFeed(TopicKey topic, FeedContext context)
 
         foreach (var logged in page.Events)
         {
+            var count = _ready.Count;
             _sequence.Take(EncodedEvent.Encode(logged), _ready);
+            await FanOutFullAsync(count);
         }
 
-        context.Instruments.HoleFilled(topic.Tenant, page.Events.Count);
-        FanOut();
+        _context.Instruments.HoleFilled(_topic.Tenant, page.Events.Count);
+        await FanOutAsync();
     }
 
-    private void FanOut()
+    /// <summary>Fans out when what is ready fills a frame.</summary>
+    /// <param name="counted">How many events were counted before.</param>
+    private ValueTask FanOutFullAsync(int counted)
     {
-        foreach (var ready in _ready)
+        for (var i = counted; i < _ready.Count; i++)
         {
-            using var activity = context.Tracing.StartDeliver(ready.Trace, topic, ready.Position.Offset, Volatile.Read(ref _subscribers));
-            foreach (var (subscription, _) in _subscriptions)
+            _readyBytes += _ready[i].Json.Length;
+        }
+
+        return _readyBytes >= BatchBytes ? FanOutAsync() : ValueTask.CompletedTask;
+    }
+
+    private async ValueTask FanOutAsync()
+    {
+        if (_ready.Count == 0)
+        {
+            return;
+        }
+
+        var batch = new EventBatch([.. _ready]);
+        _ready.Clear();
+        _readyBytes = 0;
+        var subscriptions = Audience.Advance(batch);
+        var activities = StartDeliveries(batch, subscriptions.Length);
+        for (var i = 0; i < subscriptions.Length; i++)
+        {
+            if (i > 0 && i % SliceLength == 0)
             {
-                subscription.Offer(ready);
+                await Task.Yield();
+            }
+
+            subscriptions[i].Offer(batch);
+        }
+
+        foreach (var activity in activities)
+        {
+            activity.Dispose();
+        }
+    }
+
+    private List<Activity> StartDeliveries(EventBatch batch, int subscribers)
+    {
+        List<Activity> activities = [];
+        foreach (var encoded in batch.Events)
+        {
+            if (_context.Tracing.StartDeliver(encoded.Trace, _topic, encoded.Position.Offset, subscribers) is { } activity)
+            {
+                activities.Add(activity);
             }
         }
 
-        _ready.Clear();
-        Volatile.Write(ref _lastOffset, _sequence.Last.Offset);
+        return activities;
     }
 
     /// <summary>The log is another one, or a hole in it cannot be filled: everybody subscribes again and is told.</summary>
     private void Reset(Position tip)
     {
-        LogReset(topic, _sequence.Last, tip);
-        context.Instruments.FeedReset(topic.Tenant);
-        _sequence.Restart(tip);
-        Volatile.Write(ref _lastOffset, tip.Offset);
-        _ready.Clear();
-        foreach (var (subscription, _) in _subscriptions)
+        LogReset(_topic, _sequence.Last, tip);
+        _context.Instruments.FeedReset(_topic.Tenant);
+        foreach (var subscription in Restart(tip))
         {
-            subscription.Connection.Drop(subscription, new Control { Type = Control.Reset, Topic = topic.Name.Value, Position = tip });
+            subscription.Connection.Drop(subscription, new Control { Type = Control.Reset, Topic = _topic.Name.Value, Position = tip });
         }
     }
 
-    private async Task<Position?> ReadTipAsync()
+    private Subscription[] Restart(Position position)
+    {
+        _sequence.Restart(position);
+        _ready.Clear();
+        _readyBytes = 0;
+        return Audience.Restart(position);
+    }
+
+    private async Task<Position?> ReadTipAsync() =>
+        await TryReadAsync(async () => (Position?)(await _log.ReadTipsAsync([_topic], CancellationToken.None))[_topic]);
+
+    private Task<LogPage?> ReadPageAsync(long after) =>
+        TryReadAsync(async () => (LogPage?)await _log.ReadAsync(_topic, new LogRange.After(after), FillPage, CancellationToken.None));
+
+    /// <summary>Null: the log cannot be read at the moment, which is said once.</summary>
+    private async Task<T?> TryReadAsync<T>(Func<Task<T?>> read)
     {
         try
         {
-            return (await context.Log.ReadTipsAsync([topic], CancellationToken.None))[topic];
+            var result = await read();
+            _failing = false;
+            return result;
         }
         catch (RealtimeException exception)
         {
-            LogFillFailed(exception, topic);
-            return null;
+            if (!_failing)
+            {
+                _failing = true;
+                LogReadFailed(exception, _topic);
+            }
+
+            return default;
+        }
+    }
+
+    /// <summary>What a log has is found there; an ephemeral event is gone.</summary>
+    private void CountLost(EncodedEvent posted)
+    {
+        if (posted.IsEphemeral && !_closed)
+        {
+            _context.Instruments.Dropped(_topic.Tenant, 1);
         }
     }
 
     [LoggerMessage(EventId = 1201, Level = LogLevel.Warning, Message = "The log of {Topic} cannot be read; the feed tries again")]
-    private partial void LogFillFailed(Exception exception, TopicKey topic);
+    private partial void LogReadFailed(Exception exception, TopicKey topic);
 
     [LoggerMessage(EventId = 1203, Level = LogLevel.Error, Message = "The feed of {Topic} failed")]
     private partial void LogFailed(Exception exception, TopicKey topic);

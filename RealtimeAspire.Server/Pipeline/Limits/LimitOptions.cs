@@ -25,6 +25,10 @@ internal sealed class LimitOptions
     [Range(64 * 1024, 256 * 1024 * 1024)]
     public int QueueBytes { get; set; } = 1024 * 1024;
 
+    /// <summary>How many bytes of recent events this node keeps in memory for those who come back. Default: 128 MiB.</summary>
+    [Range(1024 * 1024, int.MaxValue)]
+    public int TailBytes { get; set; } = 128 * 1024 * 1024;
+
     /// <summary>The most events in one reply. Default: 1,000.</summary>
     [Range(1, 10_000)]
     public int HistoryEvents { get; set; } = 1_000;

@@ -28,17 +28,20 @@ internal sealed class PublishLimiter : IAsyncDisposable
     }
 
     /// <exception cref="RealtimeException"><c>rate_limited</c>, <c>payload_too_large</c>.</exception>
-    public void Admit(Caller caller, int payloadBytes)
+    public void Admit(Caller caller, int payloadBytes, int maxPayloadBytes)
     {
-        using var lease = _rates.AttemptAcquire(caller);
-        if (!lease.IsAcquired)
+        if (!caller.IsServer)
         {
-            throw new RealtimeException(ErrorCode.RateLimited);
+            using var lease = _rates.AttemptAcquire(caller);
+            if (!lease.IsAcquired)
+            {
+                throw new RealtimeException(ErrorCode.RateLimited);
+            }
         }
 
-        if (payloadBytes > _limits.PayloadBytes)
+        if (payloadBytes > maxPayloadBytes)
         {
-            throw new RealtimeException(ErrorCode.PayloadTooLarge, $"The payload has {payloadBytes} bytes; {_limits.PayloadBytes} are taken.");
+            throw new RealtimeException(ErrorCode.PayloadTooLarge, $"The payload has {payloadBytes} bytes; {maxPayloadBytes} are taken.");
         }
     }
 

@@ -4,7 +4,10 @@ using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
-/// <summary>The ordered store of the topics' events. Every implementation passes <c>TopicLogSpecification</c>.</summary>
+/// <summary>
+/// The ordered store of the topics' events. What it keeps and for how long an id is known says the topic's
+/// <see cref="TopicPolicy"/>. Every implementation passes <c>TopicLogSpecification</c>.
+/// </summary>
 internal interface ITopicLog
 {
     /// <summary>
@@ -19,7 +22,10 @@ internal interface ITopicLog
     /// <exception cref="RealtimeException"><c>id_conflict</c>, <c>log_unavailable</c>, <c>overloaded</c>.</exception>
     Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed);
 
-    /// <summary>Reads a page, with the tip and the floor of the same moment.</summary>
+    /// <summary>Whether an append itself tells the other nodes' feeds; if not, the backplane has to.</summary>
+    bool AnnouncesAppends { get; }
+
+    /// <summary>Reads a page, with the tip and the floor of the same moment. What is past its retention is not read any more.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken);
 
@@ -126,7 +132,7 @@ internal abstract record LogRange
 
 /// <summary>A page of a topic's log.</summary>
 /// <param name="Tip">The position of the newest event there is.</param>
-/// <param name="Floor">The lowest offset that may be read.</param>
+/// <param name="Floor">No offset below this one can be read. By age more may be gone: then the events begin later.</param>
 /// <param name="Events">Ascending, without a hole; as many as were asked for, or about <see cref="MaxBytes"/>.</param>
 internal sealed record LogPage(Position Tip, long Floor, IReadOnlyList<LoggedEvent> Events)
 {

@@ -1,15 +1,23 @@
 using System.Runtime.InteropServices;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
-/// <summary>A publish that waits for the log.</summary>
-internal sealed class PendingAppend(Append append, Action<LoggedEvent> committed, long deadline)
+/// <summary>A publish that waits for the log. What it takes of the budget is given back when it is answered.</summary>
+internal sealed class PendingAppend(Append append, TopicPolicy policy, Action<LoggedEvent> committed, long deadline, ByteBudget budget)
 {
+    // What a waiting publish costs beside its payload.
+    private const int OverheadBytes = 512;
+
     private readonly TaskCompletionSource<AppendOutcome> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Append Append { get; } = append;
+
+    public TopicPolicy Policy { get; } = policy;
+
+    public long Bytes => Append.Payload.Length + OverheadBytes;
 
     /// <summary>When it fails as unavailable, as a timestamp of the time provider.</summary>
     public long Deadline { get; } = deadline;
@@ -19,6 +27,9 @@ internal sealed class PendingAppend(Append append, Action<LoggedEvent> committed
 
     public Task<AppendOutcome> Outcome => _completion.Task;
 
+    /// <summary>False: the budget has no room for it, and it must not wait.</summary>
+    public bool TryEnter() => budget.TryTake(Bytes);
+
     /// <summary>It is stored: starts its fan-out and answers the publisher.</summary>
     public void Complete(AppendOutcome outcome)
     {
@@ -27,13 +38,31 @@ internal sealed class PendingAppend(Append append, Action<LoggedEvent> committed
             committed(Append.At(outcome.Position, outcome.Timestamp));
         }
 
+        Leave();
         _completion.TrySetResult(outcome);
     }
 
     /// <summary>Another publish of the same batch carries the same id: this one shares its outcome.</summary>
-    public void Follow(AppendOutcome outcome) => _completion.TrySetResult(outcome with { Duplicate = true });
+    public void Follow(AppendOutcome outcome)
+    {
+        Leave();
+        _completion.TrySetResult(outcome with { Duplicate = true });
+    }
 
-    public void Fail(RealtimeException error) => _completion.TrySetException(error);
+    public void Fail(RealtimeException error)
+    {
+        Leave();
+        _completion.TrySetException(error);
+    }
+
+    // Before the answer: whoever gets it finds the room that it made.
+    private void Leave()
+    {
+        if (!Outcome.IsCompleted)
+        {
+            budget.Release(Bytes);
+        }
+    }
 }
 
 /// <summary>

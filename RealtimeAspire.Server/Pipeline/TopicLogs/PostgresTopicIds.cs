@@ -5,20 +5,22 @@ using RealtimeAspire.Server.Pipeline.Topics;
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
 /// <summary>
-/// The numbers of topics, made where they are missing. In a statement of its own, committed before the append: two nodes
-/// that create the same topic then wait for each other here and not in a batch. Only the appender's loop touches this.
+/// The numbers of topics, made where they are missing. In statements of their own, committed before the append, and without
+/// waiting for who is about to make the same topic. Only the session touches this.
 /// </summary>
 internal sealed class PostgresTopicIds
 {
     private const int MaxCached = 100_000;
 
-    private const string FindOrCreate = """
-        with asked as (select * from unnest($1::text[], $2::text[]) a(tenant, topic)),
-        made as (insert into realtime.topics (tenant, topic) select tenant, topic from asked order by 1, 2
-                 on conflict (tenant, topic) do nothing returning tenant, topic, topic_id)
-        select tenant, topic, topic_id from made
-        union all
-        select t.tenant, t.topic, t.topic_id from realtime.topics t join asked a using (tenant, topic)
+    private const string Find = """
+        select t.tenant, t.topic, t.topic_id from unnest($1::text[], $2::text[]) a(tenant, topic) join realtime.topics t using (tenant, topic)
+        """;
+
+    // Who makes a topic holds its lock until that is committed; an application's transaction may take long.
+    private const string Make = """
+        insert into realtime.topics (tenant, topic)
+        select tenant, topic from unnest($1::text[], $2::text[]) a(tenant, topic) where pg_try_advisory_xact_lock(realtime.topic_lock(tenant, topic))
+            on conflict (tenant, topic) do nothing returning tenant, topic, topic_id
         """;
 
     private readonly Dictionary<TopicKey, long> _ids = [];
@@ -28,34 +30,49 @@ internal sealed class PostgresTopicIds
     /// <summary>What a new connection reaches may be another database, restored or rebuilt, where the numbers mean other topics.</summary>
     public void ForgetAll() => _ids.Clear();
 
-    public async Task<long[]> ResolveAsync(NpgsqlConnection connection, IReadOnlyList<PendingAppend> appends, CancellationToken cancellationToken)
+    /// <summary>The numbers of the topics, but of those that somebody else is about to make.</summary>
+    public async Task<Dictionary<TopicKey, long>> ResolveAsync(NpgsqlConnection connection, IEnumerable<TopicKey> topics, CancellationToken cancellationToken)
     {
-        var unknown = appends.Select(pending => pending.Append.Topic).Where(topic => !_ids.ContainsKey(topic)).Distinct().ToList();
-        // A topic that another node creates at this moment is neither made nor seen here; it is there the next time.
-        for (var attempt = 0; unknown.Count > 0 && attempt < 3; attempt++)
+        var ids = new Dictionary<TopicKey, long>();
+        var unknown = new HashSet<TopicKey>();
+        foreach (var topic in topics)
         {
-            await CreateAsync(connection, unknown, cancellationToken);
-            unknown.RemoveAll(_ids.ContainsKey);
+            if (_ids.TryGetValue(topic, out var id))
+            {
+                ids[topic] = id;
+            }
+            else
+            {
+                unknown.Add(topic);
+            }
         }
 
-        // A topic still without a number gets one that no row has: its publishes come back unplaced and are tried again.
-        var ids = new long[appends.Count];
-        for (var i = 0; i < ids.Length; i++)
+        // A topic that another node makes between the two statements is neither found nor made; it is found the next time.
+        for (var attempt = 0; unknown.Count > 0 && attempt < 2; attempt++)
         {
-            ids[i] = _ids.GetValueOrDefault(appends[i].Append.Topic, -1);
+            foreach (var sql in new[] { Find, Make })
+            {
+                await LearnAsync(connection, sql, unknown, ids, cancellationToken);
+            }
         }
 
         return ids;
     }
 
-    private async Task CreateAsync(NpgsqlConnection connection, List<TopicKey> unknown, CancellationToken cancellationToken)
+    private async Task LearnAsync(
+        NpgsqlConnection connection, string sql, HashSet<TopicKey> unknown, Dictionary<TopicKey, long> ids, CancellationToken cancellationToken)
     {
+        if (unknown.Count == 0)
+        {
+            return;
+        }
+
         if (_ids.Count + unknown.Count > MaxCached)
         {
             _ids.Clear();
         }
 
-        await using var command = new NpgsqlCommand(FindOrCreate, connection)
+        await using var command = new NpgsqlCommand(sql, connection)
         {
             Parameters =
             {
@@ -67,7 +84,9 @@ internal sealed class PostgresTopicIds
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            _ids[byName[(reader.GetString(0), reader.GetString(1))]] = reader.GetInt64(2);
+            var topic = byName[(reader.GetString(0), reader.GetString(1))];
+            ids[topic] = _ids[topic] = reader.GetInt64(2);
+            unknown.Remove(topic);
         }
     }
 }

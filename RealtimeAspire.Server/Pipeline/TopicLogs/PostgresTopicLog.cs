@@ -6,8 +6,11 @@ using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
-/// <summary>The durable log: appends go through the node's one appender, reads through the pool.</summary>
-internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppender appender) : ITopicLog
+/// <summary>
+/// The durable log: appends go through the node's one appender, reads through the pool. A reader sees the retention of the
+/// configuration at once, whatever of the rest is still stored.
+/// </summary>
+internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog catalog, PostgresAppender appender) : ITopicLog
 {
     private const int CommandTimeoutSeconds = 2;
 
@@ -21,10 +24,13 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppe
     private static readonly string ReadNewest = Read("e.\"offset\" > t.last_offset - $3", "desc");
     private static readonly string ReadSince = Read("e.created_at >= $3", "asc");
 
+    public bool AnnouncesAppends => false;
+
     public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed) => appender.AppendAsync(append, committed);
 
     public async Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken)
     {
+        var retention = catalog.Get(topic.Name).Retention;
         var (sql, bound) = range switch
         {
             LogRange.After after => (ReadAfter, new NpgsqlParameter { Value = after.Offset }),
@@ -42,6 +48,8 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppe
             command.Parameters.Add(bound);
             command.Parameters.Add(new NpgsqlParameter { Value = (long)limit });
             command.Parameters.Add(new NpgsqlParameter { Value = (long)LogPage.MaxBytes });
+            command.Parameters.Add(new NpgsqlParameter { Value = retention.Events ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint });
+            command.Parameters.Add(new NpgsqlParameter { Value = retention.Age ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Interval });
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             return await ReadPageAsync(topic, reader, cancellationToken);
         }
@@ -112,13 +120,14 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, PostgresAppe
     // One statement, hence one snapshot: tip, floor and events belong together. The lengths are known without reading the
     // payloads, so what does not fit costs little.
     private static string Read(string condition, string direction) => $"""
-        select t.epoch || (select realtime.incarnation()), t.last_offset, t.floor, e."offset", e.id, e.event, e.version, e.entity_id, e.payload, e.user_id, e.trace_id, e.created_at
-          from realtime.topics t
+        select t.epoch || (select realtime.incarnation()), t.last_offset, t.first, e."offset", e.id, e.event, e.version, e.entity_id, e.payload, e.user_id, e.trace_id, e.created_at
+          from (select *, greatest(floor, last_offset - $6 + 1) as first from realtime.topics) t
           left join lateral (
             select * from (
               select e.*, sum(octet_length(e.payload)) over (order by e."offset" {direction} rows unbounded preceding) as bytes
                 from realtime.events e
-               where e.topic_id = t.topic_id and e."offset" >= t.floor and e."offset" <= t.last_offset and {condition}
+               where e.topic_id = t.topic_id and e."offset" >= t.first and e."offset" <= t.last_offset
+                 and e.created_at > coalesce(now() - $7, '-infinity') and {condition}
                order by e."offset" {direction} limit $4) p
              where p.bytes - octet_length(p.payload) < $5) e on true
          where t.tenant = $1 and t.topic = $2

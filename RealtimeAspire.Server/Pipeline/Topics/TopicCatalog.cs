@@ -10,43 +10,60 @@ internal readonly record struct TopicKey(string Tenant, TopicName Name)
     public override string ToString() => $"{Tenant}/{Name}";
 }
 
-/// <summary>What holds for every topic of a type.</summary>
-/// <param name="Type">The type.</param>
-/// <param name="Durability">What is promised about its events.</param>
-/// <param name="Open">Whether every signed-in user may subscribe and publish; null: in development only.</param>
-/// <param name="ClientEvents">Names, or beginnings with a last <c>*</c>.</param>
-internal sealed record TopicPolicy(string Type, Durability Durability, bool? Open, string[] ClientEvents)
-{
-    public bool ClientsMayPublish(string eventName) => Array.Exists(ClientEvents, pattern => pattern.EndsWith('*')
-        ? eventName.AsSpan().StartsWith(pattern.AsSpan(0, pattern.Length - 1), StringComparison.Ordinal)
-        : eventName == pattern);
-}
-
 /// <summary>The topic types of this server: those that are built in, and the configuration over them.</summary>
 internal sealed class TopicCatalog
 {
     public const string Room = "room";
 
     private static readonly string[] DefaultClientEvents = ["app:*"];
+    private static readonly string[] RoomClientEvents = ["app:*", "typing", "cursor"];
+    private static readonly string[] RoomEphemeralEvents = ["typing", "cursor"];
+    private static readonly Retention RecoverableRetention = new(10_000, TimeSpan.FromHours(1));
+    private static readonly TimeSpan DurableWindow = TimeSpan.FromHours(24);
+    private static readonly TimeSpan RecoverableWindow = TimeSpan.FromMinutes(5);
 
     private readonly FrozenDictionary<string, TopicPolicy> _policies;
+    private readonly FrozenDictionary<string, TopicPolicy>.AlternateLookup<ReadOnlySpan<char>> _byType;
+    private readonly TopicPolicy? _default;
 
     public TopicCatalog(IOptions<RealtimeOptions> options)
     {
-        var types = new Dictionary<string, TopicTypeOptions>(StringComparer.Ordinal) { [Room] = new() };
-        foreach (var (type, configured) in options.Value.TopicTypes)
-        {
-            types[type] = configured;
-        }
-
-        _policies = types.ToFrozenDictionary(
-            type => type.Key,
-            type => new TopicPolicy(type.Key, type.Value.Durability, type.Value.Open, type.Value.ClientEvents ?? DefaultClientEvents),
-            StringComparer.Ordinal);
+        var types = new Dictionary<string, TopicTypeOptions>(options.Value.TopicTypes, StringComparer.Ordinal);
+        types.TryAdd(Room, new TopicTypeOptions());
+        _policies = types.ToFrozenDictionary(type => type.Key, type => ToPolicy(type.Key, type.Value, options.Value), StringComparer.Ordinal);
+        _byType = _policies.GetAlternateLookup<ReadOnlySpan<char>>();
+        _default = options.Value.DefaultTopicType is { } name ? _policies[name] : null;
     }
 
+    /// <summary>The policies of all types, the default one's among them.</summary>
+    public IReadOnlyCollection<TopicPolicy> Policies => _policies.Values;
+
     /// <exception cref="RealtimeException"><c>topic_type_unknown</c>.</exception>
-    public TopicPolicy Get(TopicName topic) => _policies.TryGetValue(topic.Type, out var policy)
-        ? policy
-        : throw new RealtimeException(ErrorCode.TopicTypeUnknown);
+    public TopicPolicy Get(TopicName topic)
+    {
+        var name = topic.Value.AsSpan();
+        return _byType.TryGetValue(name[..name.IndexOf(':')], out var policy)
+            ? policy
+            : _default ?? throw new RealtimeException(ErrorCode.TopicTypeUnknown);
+    }
+
+    private static TopicPolicy ToPolicy(string type, TopicTypeOptions configured, RealtimeOptions options)
+    {
+        var fallback = configured.Durability is Durability.Recoverable ? RecoverableRetention : default;
+        var room = type == Room;
+        return new TopicPolicy
+        {
+            Type = type,
+            Durability = configured.Durability,
+            Open = configured.Open,
+            Publishers = configured.Publishers,
+            ClientEvents = configured.ClientEvents ?? (room ? RoomClientEvents : DefaultClientEvents),
+            EphemeralEvents = configured.EphemeralEvents ?? (room ? RoomEphemeralEvents : []),
+            PayloadBytes = configured.PayloadBytes ?? options.Limits.PayloadBytes,
+            Retention = new Retention(configured.Retention.Events ?? fallback.Events, configured.Retention.Age ?? fallback.Age),
+            RewindEvents = configured.RewindEvents ?? options.Limits.HistoryEvents,
+            Qos = configured.Qos ?? [QosMode.All, QosMode.Latest, QosMode.Conflate],
+            IdempotencyWindow = configured.IdempotencyWindow ?? (configured.Durability is Durability.Recoverable ? RecoverableWindow : DurableWindow),
+        };
+    }
 }

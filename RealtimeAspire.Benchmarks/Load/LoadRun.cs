@@ -1,0 +1,116 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using RealtimeAspire.Benchmarks.Peers;
+using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Authorization;
+
+namespace RealtimeAspire.Benchmarks.Load;
+
+/// <summary>One run of a load generator against fresh servers: what a shape needs to make its load and to say what it saw.</summary>
+internal sealed class LoadRun : IAsyncDisposable
+{
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
+
+    private readonly TokenIssuer _tokens;
+    private readonly HashSet<LoadClient> _clients = [];
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _keepingAlive;
+
+    public LoadRun(Job job)
+    {
+        Job = job;
+        Wire = job.Speech switch
+        {
+            Speech.Realtime => new RealtimeWire(),
+            Speech.BareHub => new BareHubWire(),
+            Speech.SocketIo => new SocketIoWire(),
+            _ => new PlainWire(),
+        };
+        var auth = new AuthOptions { SigningKey = job.Surroundings.SigningKey, TokenSeconds = 24 * 60 * 60 };
+        _tokens = new TokenIssuer(Options.Create(new RealtimeOptions { Auth = auth }), TimeProvider.System);
+        _keepingAlive = KeepAliveAsync();
+    }
+
+    public Job Job { get; }
+
+    public Wire Wire { get; }
+
+    public ProcessUse Servers => new(Job.Servers);
+
+    /// <summary>This process.</summary>
+    public static ProcessUse Own { get; } = new([Environment.ProcessId]);
+
+    /// <summary>How many connections ended that nobody had closed.</summary>
+    public int Broken { get; private set; }
+
+    /// <summary>Where publishers connect; subscribers are on the last node.</summary>
+    public Uri PublisherNode => Job.Nodes[0];
+
+    public Uri SubscriberNode => Job.Nodes[^1];
+
+    public string Topic(string name) => $"{Job.Durability}:{Job.Run}-{name}";
+
+    public string TokenOf(int user) => _tokens.Issue($"user-{user}").AccessToken;
+
+    /// <summary>Tells the coordinator what was measured.</summary>
+    public static void Report(string load, Dictionary<string, double> values) =>
+        Console.WriteLine(JsonSerializer.Serialize(new Measured(load, values), JsonSerializerOptions.Web));
+
+    /// <param name="node">Which server.</param>
+    /// <param name="user">Whose connection; every connection of a crowd has a user of its own.</param>
+    /// <param name="scan">Is shown every message that comes in; null for one that only publishes.</param>
+    public async Task<LoadClient> ConnectAsync(Uri node, int user, Action<ReadOnlySpan<byte>>? scan = null)
+    {
+        var client = new LoadClient(Wire, scan) { Lost = Forget };
+        await client.ConnectAsync(node, TokenOf(user));
+        lock (_clients)
+            _clients.Add(client);
+        return client;
+    }
+
+    /// <summary>Breaks a connection off, as a network does.</summary>
+    public void Drop(LoadClient client)
+    {
+        lock (_clients)
+            _clients.Remove(client);
+        client.Dispose();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        await _keepingAlive;
+        foreach (var client in _clients.ToArray())
+            Drop(client);
+        _ended.Dispose();
+    }
+
+    private void Forget(LoadClient client)
+    {
+        lock (_clients)
+        {
+            if (_clients.Remove(client))
+                Broken++;
+        }
+    }
+
+    private async Task KeepAliveAsync()
+    {
+        using var timer = new PeriodicTimer(KeepAlive, TimeProvider.System);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_ended.Token))
+            {
+                LoadClient[] clients;
+                lock (_clients)
+                    clients = [.. _clients];
+                foreach (var client in clients)
+                    client.KeepAlive();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The run is over.
+        }
+    }
+}

@@ -1,0 +1,59 @@
+using RealtimeAspire.Benchmarks.Load;
+using RealtimeAspire.Benchmarks.Peers;
+
+namespace RealtimeAspire.Benchmarks.Shapes;
+
+/// <summary>A column of a shape's table.</summary>
+/// <param name="Key">Of the measured value.</param>
+/// <param name="Title">Its head, with the unit.</param>
+/// <param name="Format">Of the number.</param>
+internal sealed record Column(string Key, string Title, string Format = "0.0")
+{
+    /// <summary>A further column relates it to the bare hub.</summary>
+    public bool Compared { get; init; }
+
+    /// <summary>The table has the worst of all rounds instead of the median.</summary>
+    public bool Worst { get; init; }
+}
+
+/// <summary>A kind of load: what is put on the servers, and what is measured meanwhile.</summary>
+internal abstract class Shape
+{
+    public static readonly IReadOnlyList<Shape> All =
+        [new FanOut(), new Rooms(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Memory(), new Connects()];
+
+    protected static readonly IReadOnlyList<Column> Checks =
+    [
+        new("lost", "lost", "0") { Worst = true },
+        new("doubled", "doubled", "0") { Worst = true },
+        new("disordered", "out of order", "0") { Worst = true },
+    ];
+
+    protected static readonly IReadOnlyList<Column> LiveColumns =
+    [
+        new("cpu", "server CPU, µs per delivered message") { Compared = true },
+        new("rate", "delivered/s", "0"),
+        new("p50", "publish → receive p50, ms", "0.0"),
+        new("p99", "p99, ms", "0.0"),
+        new("generator", "generator busy, %", "0"),
+        .. Checks,
+    ];
+
+    /// <summary>For the command line.</summary>
+    public abstract string Name { get; }
+
+    public abstract string Title { get; }
+
+    /// <summary>What is done, for readers of the table.</summary>
+    public abstract string Text { get; }
+
+    public abstract IReadOnlyList<Column> Columns { get; }
+
+    public virtual bool Takes(Peer peer) => true;
+
+    /// <summary>How many server processes a run has.</summary>
+    public virtual int NodesOf(Peer peer) => 1;
+
+    /// <summary>Makes the load and reports each case. Runs in the load generator's process.</summary>
+    public abstract Task MeasureAsync(LoadRun run);
+}

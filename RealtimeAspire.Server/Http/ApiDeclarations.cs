@@ -1,0 +1,20 @@
+using Microsoft.AspNetCore.Builder;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Server.Http;
+
+/// <summary>The errors of an endpoint beside those that authorization has.</summary>
+internal sealed record DeclaredErrors(IReadOnlyList<ErrorCode> Errors);
+
+/// <summary>The JSON that an endpoint reads by itself, for errors of our own.</summary>
+/// <param name="Type">What it is.</param>
+/// <param name="OrArray">Or an array of them.</param>
+internal sealed record DeclaredBody(Type Type, bool OrArray);
+
+/// <summary>What an endpoint says about itself in the API's document.</summary>
+internal static class ApiDeclarations
+{
+    public static RouteHandlerBuilder WithErrors(this RouteHandlerBuilder endpoint, params ErrorCode[] errors) => endpoint.WithMetadata(new DeclaredErrors(errors));
+
+    public static RouteHandlerBuilder WithBody<T>(this RouteHandlerBuilder endpoint, bool orArray = false) => endpoint.WithMetadata(new DeclaredBody(typeof(T), orArray));
+}

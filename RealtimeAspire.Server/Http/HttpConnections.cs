@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Http;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Connections;
+
+namespace RealtimeAspire.Server.Http;
+
+/// <summary>What a request needs that subscribes: a handler's parameters.</summary>
+internal sealed record HttpConnections(ConnectionFactory Connections, SubscribePath Path, Drain Drain, TimeProvider Time)
+{
+    /// <summary>A connection that ends with the request's token; its owner disposes it with the request.</summary>
+    /// <exception cref="RealtimeException"><c>draining</c>.</exception>
+    public async Task<Connection> OpenAsync(HttpContext context, IConnectionTransport transport)
+    {
+        var connection = Connections.Open(Caller.From(context.User), transport);
+        // Looked at only now: a node that begins to leave after this knows the connection, and asks it to move.
+        if (Drain.Draining.IsCancellationRequested)
+        {
+            await connection.DisposeAsync();
+            throw new RealtimeException(ErrorCode.Draining);
+        }
+
+        if (BearerTokens.ExpiryOf(context.User) is { } expiry)
+        {
+            connection.ExpireAfter(expiry + BearerTokens.Grace - Time.GetUtcNow(), Time);
+        }
+
+        return connection;
+    }
+}

@@ -1,0 +1,31 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Cursors;
+using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>Moves a consumer's cursor: authorize, compare with the log, store.</summary>
+internal sealed class AcknowledgePath(TopicAccess access, TopicCatalog topics, LogCatalog logs, CursorStore cursors)
+{
+    /// <param name="caller">Who acknowledges.</param>
+    /// <param name="request">Untrusted; every member is validated here.</param>
+    /// <param name="cancellationToken">Ends with the connection.</param>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task AcknowledgeAsync(Caller caller, AcknowledgeRequest request, CancellationToken cancellationToken)
+    {
+        var name = TopicName.Parse(request.Topic);
+        var policy = topics.Get(name);
+        var consumer = SubscribeForm.RequireConsumer(request.Consumer);
+        if (request.Position is not { IsWellFormed: true } position)
+        {
+            throw new RealtimeException(ErrorCode.PositionInvalid);
+        }
+
+        access.RequireSubscribe(policy);
+        var topic = new TopicKey(caller.Tenant, name);
+        var tips = await logs.Of(policy).ReadTipsAsync([topic], cancellationToken);
+        await cursors.AcknowledgeAsync(caller, name, consumer, position, tips[topic], cancellationToken);
+    }
+}

@@ -1,0 +1,98 @@
+using System.Data.Common;
+using Npgsql;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+
+namespace RealtimeAspire.Server.Pipeline.Cursors;
+
+/// <summary>How far each consumer, a device of a user, has acknowledged a topic. In Postgres, whatever log the topic is in.</summary>
+internal sealed class CursorStore(NpgsqlDataSource? dataSource)
+{
+    private const int CommandTimeoutSeconds = 2;
+    private const int MaxConsumerLength = 64;
+
+    // Acknowledges that cross end at the highest, whoever comes last.
+    private const string Advance = """
+        insert into realtime.cursors as c (tenant, user_id, consumer, topic, epoch, "offset", updated_at)
+        values ($1, $2, $3, $4, $5, $6, now())
+            on conflict (tenant, user_id, consumer, topic) do update set epoch = excluded.epoch, "offset" = excluded."offset", updated_at = excluded.updated_at
+         where c.epoch <> excluded.epoch or c."offset" < excluded."offset"
+        """;
+
+    private const string Find = """
+        select epoch, "offset" from realtime.cursors where tenant = $1 and user_id = $2 and consumer = $3 and topic = $4
+        """;
+
+    /// <summary>Everything up to the position is done with. Never moves back: an offset that is lower than the cursor's changes nothing.</summary>
+    /// <param name="caller">Whose cursor it is.</param>
+    /// <param name="topic">The topic.</param>
+    /// <param name="consumer">Untrusted; validated here.</param>
+    /// <param name="position">Untrusted; compared with <paramref name="tip"/>.</param>
+    /// <param name="tip">The topic's tip at this moment.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException"><c>consumer_invalid</c>, <c>position_invalid</c>, <c>log_unavailable</c>.</exception>
+    public async Task AcknowledgeAsync(
+        Caller caller, TopicName topic, string consumer, Position position, Position tip, CancellationToken cancellationToken)
+    {
+        RequireConsumer(consumer);
+        if (!position.IsWellFormed || position.Epoch != tip.Epoch || position.Offset > tip.Offset)
+        {
+            throw new RealtimeException(ErrorCode.PositionInvalid, "The position is not one of this topic as it is now.");
+        }
+
+        try
+        {
+            await using var command = CreateCommand(Advance, caller, topic, consumer);
+            command.Parameters.Add(new NpgsqlParameter { Value = position.Epoch });
+            command.Parameters.Add(new NpgsqlParameter { Value = position.Offset });
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (DbException exception)
+        {
+            throw Unavailable(exception);
+        }
+    }
+
+    /// <summary>What the consumer has acknowledged; null when nothing. The topic may be in another epoch by now.</summary>
+    /// <param name="caller">Whose cursor it is.</param>
+    /// <param name="topic">The topic.</param>
+    /// <param name="consumer">Untrusted; validated here.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException"><c>consumer_invalid</c>, <c>log_unavailable</c>.</exception>
+    public async Task<Position?> FindAsync(Caller caller, TopicName topic, string consumer, CancellationToken cancellationToken)
+    {
+        RequireConsumer(consumer);
+        try
+        {
+            await using var command = CreateCommand(Find, caller, topic, consumer);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            return await reader.ReadAsync(cancellationToken) ? new Position(reader.GetString(0), reader.GetInt64(1)) : null;
+        }
+        catch (DbException exception)
+        {
+            throw Unavailable(exception);
+        }
+    }
+
+    private static void RequireConsumer(string consumer)
+    {
+        if (consumer is null or { Length: 0 or > MaxConsumerLength } || consumer.AsSpan().ContainsAnyExceptInRange('!', '~'))
+        {
+            throw new RealtimeException(ErrorCode.ConsumerInvalid);
+        }
+    }
+
+    private NpgsqlCommand CreateCommand(string sql, Caller caller, TopicName topic, string consumer)
+    {
+        var command = (dataSource ?? throw new RealtimeException(ErrorCode.LogUnavailable, "This node has no Postgres, which has the cursors.")).CreateCommand(sql);
+        command.CommandTimeout = CommandTimeoutSeconds;
+        command.Parameters.Add(new NpgsqlParameter { Value = caller.Tenant });
+        command.Parameters.Add(new NpgsqlParameter { Value = caller.UserId });
+        command.Parameters.Add(new NpgsqlParameter { Value = consumer });
+        command.Parameters.Add(new NpgsqlParameter { Value = topic.Value });
+        return command;
+    }
+
+    private static RealtimeException Unavailable(DbException exception) =>
+        new(ErrorCode.LogUnavailable, "The cursor cannot be reached; try again.", exception);
+}

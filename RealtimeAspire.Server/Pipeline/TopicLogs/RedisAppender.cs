@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Topics;
+using StackExchange.Redis;
+
+namespace RealtimeAspire.Server.Pipeline.TopicLogs;
+
+/// <summary>
+/// One loop takes whatever publishes are waiting and appends them, each by a run of the script, many in flight. The next ones
+/// are sent when these are answered, so publishes of a topic are appended in order of arrival.
+/// </summary>
+/// <remarks>
+/// Nothing is sent again: without an answer in time a publish fails as unavailable, and its retry with the same id finds out
+/// what became of it. While Redis is away, publishes fail at once.
+/// </remarks>
+internal sealed class RedisAppender(
+    RedisScripts scripts,
+    TopicCatalog catalog,
+    NodeId node,
+    IOptions<RealtimeOptions> options,
+    RealtimeTracing tracing,
+    TimeProvider time) : BackgroundService
+{
+    private const int MaxBatch = 500;
+    private const int MaxBatchBytes = 8 * 1024 * 1024;
+    private const int EpochLength = 12;
+
+    private readonly RedisScript _script = new("append", Guid.NewGuid());
+    private readonly byte[] _header = BackplaneMessage.HeaderOfAppended(node);
+    private readonly TimeSpan _timeout = TimeSpan.FromSeconds(options.Value.Limits.PublishTimeoutSeconds);
+    private readonly ByteBudget _waitingBytes = new(options.Value.Limits.WaitingBytes);
+    private readonly Channel<PendingAppend> _waiting = Channel.CreateBounded<PendingAppend>(
+        new BoundedChannelOptions(options.Value.Limits.WaitingPublishes) { SingleReader = true });
+
+    /// <summary>Enters the line before it returns; see <see cref="ITopicLog.AppendAsync"/>.</summary>
+    public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed)
+    {
+        var deadline = append.Started + (long)(_timeout.TotalSeconds * time.TimestampFrequency);
+        var pending = new PendingAppend(append, catalog.Get(append.Topic.Name), committed, deadline, _waitingBytes);
+        if (!scripts.IsAnswering)
+        {
+            return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.LogUnavailable));
+        }
+
+        if (!pending.TryEnter())
+        {
+            return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.Overloaded));
+        }
+
+        if (!_waiting.Writer.TryWrite(pending))
+        {
+            pending.Fail(new RealtimeException(ErrorCode.Overloaded));
+        }
+
+        return pending.Outcome;
+    }
+
+    /// <summary>Takes no more, and finishes what it has taken.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _waiting.Writer.TryComplete();
+        await base.StopAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await Task.Yield();
+        var batch = new List<PendingAppend>(MaxBatch);
+        // The line ends when it is completed and empty, not with the token.
+        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        {
+            batch.Clear();
+            var (now, bytes) = (time.GetTimestamp(), 0L);
+            while (batch.Count < MaxBatch && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var pending))
+            {
+                if (pending.Deadline > now)
+                {
+                    batch.Add(pending);
+                    bytes += pending.Bytes;
+                }
+                else
+                {
+                    pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+                }
+            }
+
+            await StoreAsync(batch);
+        }
+    }
+
+    private async Task StoreAsync(List<PendingAppend> batch)
+    {
+        using var activity = tracing.StartAppend(batch);
+        var results = await scripts.RunAsync(_script, batch.ConvertAll(CallOf));
+        for (var i = 0; i < results.Length; i++)
+        {
+            Answer(batch[i], results[i]);
+        }
+    }
+
+    private static void Answer(PendingAppend pending, RedisResult? result)
+    {
+        if (result is null)
+        {
+            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+            return;
+        }
+
+        var reply = (string[])result!;
+        if (reply is not [var said, var epoch, var offset, var milliseconds] || said == "conflict")
+        {
+            pending.Fail(new RealtimeException(ErrorCode.IdConflict));
+            return;
+        }
+
+        pending.Complete(new AppendOutcome(
+            new Position(epoch, long.Parse(offset, CultureInfo.InvariantCulture)),
+            DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(milliseconds, CultureInfo.InvariantCulture)),
+            Duplicate: said == "duplicate"));
+    }
+
+    private RedisCall CallOf(PendingAppend pending)
+    {
+        var (append, policy) = (pending.Append, pending.Policy);
+        return new RedisCall(RedisTopic.KeysOf(append),
+        [
+            Guid.NewGuid().ToString("N")[..EpochLength],
+            Convert.ToHexStringLower(append.ContentHash),
+            BackplaneMessage.ChannelOf(append.Topic),
+            _header,
+            RedisEventCodec.Write(append),
+            (long)policy.IdempotencyWindow.TotalMilliseconds,
+            .. RedisTopic.RetentionOf(policy),
+            RedisTopic.LifeOf(policy),
+        ]);
+    }
+}

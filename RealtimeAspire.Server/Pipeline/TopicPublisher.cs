@@ -1,0 +1,14 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>The publish path for code in the process.</summary>
+internal sealed class TopicPublisher(PublishPath publish) : ITopicPublisher
+{
+    public Task<PublishReply> PublishAsync(string topic, PublishRequest request, string tenant = Caller.DefaultTenant)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return publish.PublishAsync(new Caller(tenant, UserId: ""), TopicName.Parse(topic), request);
+    }
+}

@@ -1,0 +1,1 @@
+alter table realtime.events validate constraint events_class;

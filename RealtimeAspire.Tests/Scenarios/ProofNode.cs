@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Aspire.Hosting.Testing;
+
+namespace RealtimeAspire.Tests.Scenarios;
+
+/// <summary>One more node on the topology's stores, with settings of its own. It is not started again when it dies.</summary>
+internal sealed class ProofNode : IAsyncDisposable
+{
+    private readonly Process _process;
+
+    private ProofNode(Process process, Uri address) => (_process, Address) = (process, address);
+
+    public Uri Address { get; }
+
+    public bool HasExited => _process.HasExited;
+
+    public static async Task<ProofNode> StartAsync(Topology topology, params (string Key, string Value)[] settings)
+    {
+        var address = new Uri($"http://127.0.0.1:{FreePort()}");
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [ApiAssembly(), "--urls", address.ToString()])
+        {
+            Environment =
+            {
+                ["ASPNETCORE_ENVIRONMENT"] = "Development",
+                ["ConnectionStrings__redis"] = await topology.App.GetConnectionStringAsync("redis", Topology.Cancelled),
+                ["ConnectionStrings__realtime"] = await topology.App.GetConnectionStringAsync("realtime", Topology.Cancelled),
+                ["Realtime__Auth__SigningKey"] = "a-signing-key-of-the-tests-and-of-nobody-else",
+                ["Logging__LogLevel__Default"] = "Warning",
+            },
+        };
+        foreach (var (key, value) in settings)
+        {
+            start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
+        }
+
+        var node = new ProofNode(Process.Start(start)!, address);
+        try
+        {
+            await Eventually.BecomesTrueAsync(node.IsReadyAsync, "the node is not ready");
+            return node;
+        }
+        catch
+        {
+            await node.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+        }
+
+        _process.Dispose();
+    }
+
+    private async Task<bool> IsReadyAsync()
+    {
+        Assert.False(_process.HasExited, "The node has ended before it was ready.");
+        try
+        {
+            using var http = new HttpClient { BaseAddress = Address };
+            using var answer = await http.GetAsync("/health", Topology.Cancelled);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Beside the tests' own output.</summary>
+    private static string ApiAssembly()
+    {
+        var configuration = new DirectoryInfo(AppContext.BaseDirectory);
+        return Path.Combine(configuration.Parent!.Parent!.FullName, "RealtimeAspire.Api", configuration.Name, "RealtimeAspire.Api.dll");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

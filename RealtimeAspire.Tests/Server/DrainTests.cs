@@ -1,0 +1,55 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Microsoft.Extensions.Logging.Abstractions;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Connections;
+
+namespace RealtimeAspire.Tests.Server;
+
+public sealed class DrainTests
+{
+    [Fact]
+    public async Task A_node_that_leaves_asks_each_connection_to_move_and_then_closes_it()
+    {
+        await using var node = new TestNode();
+        var transports = Enumerable.Range(0, 20).Select(_ => new RecordingTransport()).ToList();
+        foreach (var transport in transports)
+        {
+            node.Connect(transport);
+        }
+
+        using var drain = new Drain(node.Connections, new FastTime(), NullLogger<Drain>.Instance);
+        await drain.StoppingAsync(TestContext.Current.CancellationToken);
+
+        Assert.All(transports, transport =>
+        {
+            var control = Assert.Single(transport.Controls);
+            Assert.Equal((Control.Draining, "draining"), (control.Type, control.Code));
+            Assert.InRange(control.RetryAfterMs!.Value, 0, 100);
+            Assert.Equal(ErrorCode.Draining, transport.Closed.Task.Result);
+        });
+        Assert.True(drain.Draining.IsCancellationRequested);
+        Assert.Equal("Unhealthy", (await drain.CheckHealthAsync(new(), TestContext.Current.CancellationToken)).Status.ToString());
+    }
+
+    [Fact]
+    public async Task A_node_that_leaves_finishes_requests_and_sends_new_connections_elsewhere()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var http = server.Http();
+        await server.DrainAsync();
+
+        using var published = await http.PostAsync(
+            "/topics/room:a/events", new StringContent("""{"event":"app:x","payload":1}""", new MediaTypeHeaderValue("application/json")), TestContext.Current.CancellationToken);
+        using var upgrade = new HttpRequestMessage(HttpMethod.Get, "/realtime")
+        {
+            Headers = { { "Connection", "Upgrade" }, { "Upgrade", "websocket" }, { "Sec-WebSocket-Version", "13" }, { "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==" } },
+        };
+        using var refused = await http.SendAsync(upgrade, TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.Created, published.StatusCode);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.NotNull(refused.Headers.RetryAfter);
+        Assert.Contains("\"draining\"", await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+}

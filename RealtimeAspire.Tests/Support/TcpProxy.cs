@@ -1,0 +1,170 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace RealtimeAspire.Tests.Support;
+
+/// <summary>
+/// Stands before a server of this machine and does to its connections what networks do. It forwards until told otherwise.
+/// </summary>
+public sealed class TcpProxy : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConcurrentDictionary<Pair, Task> _pairs = new();
+    private readonly Task _accepting;
+    private volatile bool _isHole;
+    private volatile int _target;
+
+    private TcpProxy(int target)
+    {
+        _target = target;
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>The connections that there are, those in a black hole included.</summary>
+    public int Connections => _pairs.Count;
+
+    /// <param name="target">The port of the server.</param>
+    public static TcpProxy Start(int target) => new(target);
+
+    /// <summary>Connections from now on go to another server; those that there are stay.</summary>
+    public void Redirect(int target) => _target = target;
+
+    /// <summary>Resets every connection.</summary>
+    public void Cut()
+    {
+        foreach (var (pair, _) in _pairs)
+        {
+            pair.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Takes what the connections of the moment send, both ways, and passes on nothing: to both ends they look well. New
+    /// connections work.
+    /// </summary>
+    public void BlackHole() => Swallow(static _ => true);
+
+    /// <summary>The same for connections on which Redis has been asked for a subscription.</summary>
+    public void BlackHoleSubscriptions() => Swallow(static pair => pair.HasSubscribed);
+
+    /// <summary>The same for all connections, those from now on included, until <see cref="EndBlackHole"/>.</summary>
+    public void BeginBlackHole()
+    {
+        _isHole = true;
+        BlackHole();
+    }
+
+    /// <summary>New connections work again. Those that were in the hole stay there: what they have sent is lost.</summary>
+    public void EndBlackHole() => _isHole = false;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        _listener.Stop();
+        Cut();
+        await _accepting;
+        await Task.WhenAll(_pairs.Values);
+        _stopping.Dispose();
+    }
+
+    private void Swallow(Func<Pair, bool> which)
+    {
+        foreach (var (pair, _) in _pairs)
+        {
+            if (which(pair))
+            {
+                pair.IsSwallowed = true;
+            }
+        }
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptSocketAsync(_stopping.Token);
+                var pair = new Pair(client) { IsSwallowed = _isHole };
+                _pairs[pair] = Task.CompletedTask;
+                _pairs[pair] = ForwardAsync(pair);
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // Disposed.
+        }
+    }
+
+    private async Task ForwardAsync(Pair pair)
+    {
+        try
+        {
+            await pair.RunAsync(_target);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // Either end is gone, and takes the other with it.
+        }
+        finally
+        {
+            pair.Dispose();
+            _pairs.TryRemove(pair, out _);
+        }
+    }
+
+    private sealed class Pair(Socket client) : IDisposable
+    {
+        private readonly Socket _server = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        private volatile bool _isSwallowed;
+        private volatile bool _hasSubscribed;
+
+        public bool IsSwallowed
+        {
+            get => _isSwallowed;
+            set => _isSwallowed = value;
+        }
+
+        public bool HasSubscribed => _hasSubscribed;
+
+        public async Task RunAsync(int target)
+        {
+            client.NoDelay = true;
+            await _server.ConnectAsync(IPAddress.Loopback, target);
+            var requests = CopyAsync(client, _server, sniff: true);
+            var replies = CopyAsync(_server, client, sniff: false);
+            await await Task.WhenAny(requests, replies);
+            Dispose();
+            await Task.WhenAll(requests, replies);
+        }
+
+        /// <summary>Both ends see a reset.</summary>
+        public void Dispose()
+        {
+            client.Close(timeout: 0);
+            _server.Close(timeout: 0);
+        }
+
+        private async Task CopyAsync(Socket from, Socket to, bool sniff)
+        {
+            var buffer = new byte[64 * 1024];
+            while (await from.ReceiveAsync(buffer) is > 0 and var count)
+            {
+                if (sniff && !_hasSubscribed && buffer.AsSpan(0, count).IndexOf("SUBSCRIBE\r\n"u8) >= 0)
+                {
+                    _hasSubscribed = true;
+                }
+
+                for (var sent = 0; sent < count && !_isSwallowed;)
+                {
+                    sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
+                }
+            }
+        }
+    }
+}
