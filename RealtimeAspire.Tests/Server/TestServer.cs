@@ -1,9 +1,5 @@
-using System.Buffers;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Net.WebSockets;
-using System.Text;
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -89,16 +85,7 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>A connection whose every byte the test decides.</summary>
-    public async Task<RawHub> ConnectRawAsync(string? token = null)
-    {
-        var socket = new ClientWebSocket();
-        var address = new UriBuilder(Address) { Scheme = "ws", Path = "/realtime", Query = $"access_token={token ?? Token()}" };
-        await socket.ConnectAsync(address.Uri, TestContext.Current.CancellationToken);
-        var hub = new RawHub(socket);
-        await hub.SendAsync("""{"protocol":"json","version":1}""");
-        Assert.Equal("{}", (await hub.ReadAsync())!.RootElement.GetRawText());
-        return hub;
-    }
+    public Task<RawHub> ConnectRawAsync(string? token = null) => RawHub.ConnectAsync(Address, token ?? Token());
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
@@ -106,69 +93,4 @@ internal sealed class TestServer : IAsyncDisposable
     {
         public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + shift;
     }
-}
-
-/// <summary>SignalR's wire, by hand.</summary>
-internal sealed class RawHub(ClientWebSocket socket) : IDisposable
-{
-    private const char RecordSeparator = '\u001e';
-
-    private readonly StringBuilder _unread = new();
-
-    public async Task SendAsync(string message)
-    {
-        var bytes = Encoding.UTF8.GetBytes(message + RecordSeparator);
-        await socket.SendAsync(bytes, WebSocketMessageType.Text, endOfMessage: true, TestContext.Current.CancellationToken);
-    }
-
-    /// <summary>The next message; null when the server has closed.</summary>
-    public async Task<JsonDocument?> ReadAsync()
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        patience.CancelAfter(TimeSpan.FromSeconds(20));
-        var buffer = new byte[16 * 1024];
-        while (true)
-        {
-            var text = _unread.ToString();
-            var end = text.IndexOf(RecordSeparator, StringComparison.Ordinal);
-            if (end >= 0)
-            {
-                _unread.Remove(0, end + 1);
-                return JsonDocument.Parse(text[..end]);
-            }
-
-            WebSocketReceiveResult read;
-            try
-            {
-                read = await socket.ReceiveAsync(buffer, patience.Token);
-            }
-            catch (WebSocketException)
-            {
-                return null;
-            }
-
-            if (read.MessageType is WebSocketMessageType.Close)
-            {
-                return null;
-            }
-
-            _unread.Append(Encoding.UTF8.GetString(buffer, 0, read.Count));
-        }
-    }
-
-    /// <summary>The next message of a type that is not a ping or an event.</summary>
-    public async Task<JsonElement?> ReadAsync(params int[] types)
-    {
-        while (await ReadAsync() is { } message)
-        {
-            if (types.Contains(message.RootElement.GetProperty("type").GetInt32()))
-            {
-                return message.RootElement;
-            }
-        }
-
-        return null;
-    }
-
-    public void Dispose() => socket.Dispose();
 }

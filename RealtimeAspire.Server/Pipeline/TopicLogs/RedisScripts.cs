@@ -111,53 +111,52 @@ internal sealed partial class RedisScripts(RedisLink link, TimeProvider time, IL
 
     private sealed class Connection(IConnectionMultiplexer multiplexer)
     {
-        private readonly ConcurrentDictionary<RedisScript, Task<byte[]>> _hashes = new();
+        private readonly ConcurrentDictionary<RedisScript, byte[]> _hashes = new();
         private readonly IDatabase _database = multiplexer.GetDatabase();
         private int _underWay;
 
         public IConnectionMultiplexer Multiplexer => multiplexer;
 
         /// <summary>By what Redis knows the script; loads it where it does not yet.</summary>
-        public Task<byte[]> HashAsync(RedisScript script) => _hashes.GetOrAdd(script, LoadAsync);
+        public async Task<byte[]> HashAsync(RedisScript script) =>
+            _hashes.TryGetValue(script, out var hash) ? hash : _hashes[script] = await CountedAsync(() => LoadAsync(script));
 
         public void Forget(RedisScript script) => _hashes.TryRemove(script, out _);
 
-#pragma warning disable CA1031
         public async Task<Reply> RunAsync(byte[] hash, RedisCall call)
+        {
+#pragma warning disable CA1031
+            try
+            {
+                return new Reply(await CountedAsync(() => _database.ScriptEvaluateAsync(hash, call.Keys, call.Values, CommandFlags.DemandMaster)), null);
+            }
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                return new Reply(null, exception);
+            }
+        }
+
+        private async Task<byte[]> LoadAsync(RedisScript script)
+        {
+            byte[]? hash = null;
+            foreach (var server in multiplexer.GetEndPoints().Select(endpoint => multiplexer.GetServer(endpoint)).Where(server => server.IsConnected))
+            {
+                hash = await server.ScriptLoadAsync(script.Text);
+            }
+
+            return hash ?? throw new TimeoutException("No server of Redis is connected.");
+        }
+
+        private async Task<T> CountedAsync<T>(Func<Task<T>> call)
         {
             try
             {
-                return Interlocked.Increment(ref _underWay) > MaxUnderWay
-                    ? new Reply(null, new TimeoutException("More calls have no answer than may have none."))
-                    : new Reply(await _database.ScriptEvaluateAsync(hash, call.Keys, call.Values, CommandFlags.DemandMaster), null);
-            }
-            catch (Exception exception)
-            {
-                return new Reply(null, exception);
+                return Interlocked.Increment(ref _underWay) <= MaxUnderWay ? await call() : throw new TimeoutException("Too many calls wait for an answer.");
             }
             finally
             {
                 Interlocked.Decrement(ref _underWay);
-            }
-        }
-#pragma warning restore CA1031
-
-        private async Task<byte[]> LoadAsync(RedisScript script)
-        {
-            try
-            {
-                byte[]? hash = null;
-                foreach (var server in multiplexer.GetEndPoints().Select(endpoint => multiplexer.GetServer(endpoint)).Where(server => server.IsConnected))
-                {
-                    hash = await server.ScriptLoadAsync(script.Text);
-                }
-
-                return hash ?? throw new TimeoutException("No server of Redis is connected.");
-            }
-            catch
-            {
-                Forget(script);
-                throw;
             }
         }
     }
