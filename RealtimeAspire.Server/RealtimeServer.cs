@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.SignalR;
@@ -57,6 +56,7 @@ public static class RealtimeServer
         ConnectFeeds(app.Services);
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseMiddleware<OptionsAnswer>();
         app.UseWebSockets();
         app.UseMiddleware<OriginCheck>();
         app.UseCors();
@@ -65,7 +65,7 @@ public static class RealtimeServer
         app.UseMiddleware<DrainGate>();
         app.MapHub<RealtimeHub>(HubPath, options => options.Transports = HttpTransportType.WebSockets).RequireAuthorization();
         app.MapTokenApi();
-        app.MapEventApi();
+        app.MapHttpApi();
         return app;
     }
 
@@ -117,17 +117,7 @@ public static class RealtimeServer
     private static void AddHttp(IServiceCollection services)
     {
         services.AddBearerTokens();
-        services.AddProblemDetails(options => options.CustomizeProblemDetails = Problems.Complete);
-        services.ConfigureHttpJsonOptions(options => ServerJson.Configure(options.SerializerOptions));
-        // A value of the query that does not parse is the client's fault: a problem, not an exception.
-        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = false);
-        services.Configure<ExceptionHandlerOptions>(options => options.StatusCodeSelector = Problems.StatusOf);
-        services.AddCors();
-        services.AddOptions<CorsOptions>().Configure<IOptions<RealtimeOptions>>((cors, realtime) => cors.AddDefaultPolicy(policy => policy
-            .WithOrigins(realtime.Value.AllowedOrigins)
-            .AllowAnyHeader()
-            .AllowAnyMethod()
-            .AllowCredentials()));
+        services.AddHttpApi();
     }
 
     /// <summary>The longest message that the hub takes: a payload over its limit, up to twice that, is still told so by name.</summary>

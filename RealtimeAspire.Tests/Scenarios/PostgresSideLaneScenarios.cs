@@ -171,7 +171,7 @@ public sealed class PostgresSideLaneScenarios(Topology topology) : IAsyncLifetim
     /// <summary>What an application does: its transaction is open when this returns.</summary>
     private async Task<Application> PublishAsync(string topic)
     {
-        var connection = await Database.DataSource.OpenConnectionAsync(Topology.Cancelled);
+        var connection = await Database.ConnectAsync();
         var application = new Application(connection, await connection.BeginTransactionAsync(Topology.Cancelled));
         await using var publish = new NpgsqlCommand("select realtime.publish($1, 'app:x', '1')", connection) { Parameters = { new() { Value = topic } } };
         await publish.ExecuteNonQueryAsync(Topology.Cancelled);

@@ -15,11 +15,13 @@ public sealed class PostgresDatabase : IAsyncDisposable
 {
     private readonly NpgsqlDataSource _server;
     private readonly string _name;
+    private readonly NpgsqlConnectionStringBuilder _connection;
 
     private PostgresDatabase(NpgsqlDataSource server, string name)
     {
         (_server, _name) = (server, name);
-        DataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { Password = Password(server), Database = name, ApplicationName = name });
+        _connection = new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, ApplicationName = name };
+        DataSource = NpgsqlDataSource.Create(_connection);
     }
 
     public NpgsqlDataSource DataSource { get; }
@@ -46,6 +48,14 @@ public sealed class PostgresDatabase : IAsyncDisposable
         return node;
     }
 
+    /// <summary>A connection of an application, not out of the nodes' pool.</summary>
+    public async Task<NpgsqlConnection> ConnectAsync()
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connection.ConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync(Topology.Cancelled);
+        return connection;
+    }
+
     public Task ExecuteAsync(string sql, params object[] values) => ExecuteAsync(DataSource, sql, values);
 
     public async Task<T> ReadAsync<T>(string sql, params object[] values)
@@ -64,9 +74,8 @@ public sealed class PostgresDatabase : IAsyncDisposable
         return rows;
     }
 
-    /// <summary>Breaks every connection to it but the one that asks.</summary>
-    public Task BreakConnectionsAsync() => ExecuteAsync(
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()");
+    /// <summary>Breaks every connection to it.</summary>
+    public Task BreakConnectionsAsync() => ExecuteAsync(_server, "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1", _name);
 
     public async ValueTask DisposeAsync()
     {
@@ -88,8 +97,6 @@ public sealed class PostgresDatabase : IAsyncDisposable
             command.Parameters.Add(new NpgsqlParameter { Value = value });
         return command;
     }
-
-    private static string? Password(NpgsqlDataSource server) => new NpgsqlConnectionStringBuilder(server.ConnectionString).Password;
 }
 
 /// <summary>The part of a node that keeps events in Postgres.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline.Topics;
 
@@ -26,7 +27,10 @@ public static class ChatFeature
     public static IEndpointRouteBuilder MapChat(this IEndpointRouteBuilder endpoints)
     {
         var rooms = endpoints.MapGroup("/rooms").WithTags("Chat").RequireAuthorization().WithProblems();
-        rooms.MapGet("", ChatApi.ListRoomsAsync);
+        rooms.MapGet("", ChatApi.ListRoomsAsync)
+            .WithSummary("The rooms, the one with the latest event first.")
+            .Produces<RoomList>()
+            .WithErrors(ErrorCode.Forbidden, ErrorCode.LogUnavailable);
         return endpoints;
     }
 

@@ -26,7 +26,11 @@ internal static class TokenApi
     public static void MapTokenApi(this IEndpointRouteBuilder endpoints)
     {
         var auth = endpoints.MapGroup("/auth").WithTags("Identity").AllowAnonymous().WithProblems().WithBodyLimit(BodyBytes);
-        auth.MapPost("/token", IssueAsync);
+        auth.MapPost("/token", IssueAsync)
+            .WithSummary("A token for a name, in development.")
+            .WithBody<TokenRequest>()
+            .WithErrors(
+                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported);
     }
 
     private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, IHostEnvironment environment)

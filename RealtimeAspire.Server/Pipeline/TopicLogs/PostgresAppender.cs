@@ -64,6 +64,17 @@ internal sealed class PostgresAppender(
     {
         _waiting.Writer.TryComplete();
         await base.StopAsync(cancellationToken);
+        // The loop of a node that is stopped while it starts may never have begun.
+        while (ExecuteTask is null or { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
+        {
+            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+        }
+
+        // Stopped before its loop had begun: nobody else answers these.
+        while (ExecuteTask is { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
+        {
+            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -67,6 +67,12 @@ internal sealed class RedisAppender(
     {
         _waiting.Writer.TryComplete();
         await base.StopAsync(cancellationToken);
+
+        // Stopped before its loop had begun: nobody else answers these.
+        while (ExecuteTask is { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
+        {
+            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -14,7 +14,7 @@ internal sealed partial class RedisScripts(RedisLink link, TimeProvider time, IL
     private const int MaxUnderWay = 4_000;
 
     // Of a script that somebody flushes again and again.
-    private const int MaxLoads = 5;
+    private const int MaxLoads = 20;
 
     private static readonly TimeSpan RunTime = TimeSpan.FromSeconds(2);
 
@@ -55,7 +55,7 @@ internal sealed partial class RedisScripts(RedisLink link, TimeProvider time, IL
     private Connection? Current()
     {
         var (known, multiplexer) = (_connection, link.Multiplexer);
-        return multiplexer is null || known?.Multiplexer == multiplexer ? known : _connection = new Connection(multiplexer);
+        return multiplexer is null ? null : known?.Multiplexer == multiplexer ? known : _connection = new Connection(multiplexer);
     }
 
     private async Task<Reply[]> RunAsync(Connection connection, RedisScript script, IReadOnlyList<RedisCall> calls)
