@@ -16,7 +16,8 @@ internal sealed record CommandLine
 
           --topics 5             topics that it makes
           --publishers 8         each publishes to all of them, one in three over HTTP
-          --subscribers 12       each reads all of them; some drop their connection and come back
+          --subscribers 12       each reads all of them, of four two over the hub, one over server-sent events
+                                 and one by long polls; some drop their connection and come back
           --rate 40              publishes a second of each publisher
           --duration 60s         for how long (ms, s, m); Ctrl+C ends the load early
           --seed n               repeats the choices of an earlier run; its timing cannot be repeated

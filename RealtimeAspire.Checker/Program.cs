@@ -38,7 +38,7 @@ static async Task<int> CheckAsync(CommandLine line, TimeProvider time, Cancellat
     var options = new LoadOptions
     {
         PublishAt = _ => line.Server,
-        SubscribeAt = _ => line.Server,
+        SubscribeAt = (_, _) => line.Server,
         History = line.Server,
         Token = token is null ? tokens.TokenAsync : (_, _) => Task.FromResult(token),
         Type = line.Type,

@@ -54,19 +54,72 @@ internal sealed class HttpApi(string user, LoadOptions options, TimeProvider tim
         }
     }
 
+    /// <summary>A stream of topics, from the id of a frame of an earlier one, else from now on.</summary>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public Task<HttpResponseMessage> OpenStreamAsync(Uri server, IEnumerable<string> topics, string? lastId, CancellationToken cancellationToken)
+    {
+        var address = new Uri(server, $"topics/stream?{string.Join('&', topics.Select(topic => $"topic={Uri.EscapeDataString(topic)}"))}");
+        return InTimeAsync(
+            async cancelled =>
+            {
+                using var message = await SignAsync(new HttpRequestMessage(HttpMethod.Get, address), cancelled);
+                if (lastId is not null)
+                {
+                    message.Headers.Add("Last-Event-ID", lastId);
+                }
+
+                var response = await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancelled);
+                if (response.IsSuccessStatusCode)
+                {
+                    return response;
+                }
+
+                using (response)
+                {
+                    using var problem = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancelled));
+                    throw ToError(problem.RootElement);
+                }
+            },
+            PageTime, cancellationToken);
+    }
+
+    /// <summary>What there is behind each position, or comes within the wait; from now on where there is no position.</summary>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public Task<SubscribeReply[]> PollAsync(Uri server, IEnumerable<(string Topic, Position? After)> topics, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        var query = string.Join('&', topics.Select(topic => $"topic={Uri.EscapeDataString(topic.Topic)}&after={Uri.EscapeDataString(topic.After?.ToString() ?? "")}"));
+        var address = new Uri(server, string.Create(CultureInfo.InvariantCulture, $"topics/events?{query}&wait={wait.TotalSeconds:0}"));
+        return SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, address),
+            body => body.GetProperty("topics").EnumerateArray().Select(reply => reply.Deserialize(RealtimeJson.Default.SubscribeReply)!).ToArray(),
+            wait + PageTime, cancellationToken);
+    }
+
     public void Dispose() => _http.Dispose();
 
-    private async Task<T> SendAsync<T>(Func<HttpRequestMessage> request, Func<JsonElement, T> read, TimeSpan timeout, CancellationToken cancellationToken)
+    private Task<T> SendAsync<T>(Func<HttpRequestMessage> request, Func<JsonElement, T> read, TimeSpan timeout, CancellationToken cancellationToken) => InTimeAsync(
+        async cancelled =>
+        {
+            using var message = await SignAsync(request(), cancelled);
+            using var response = await _http.SendAsync(message, cancelled);
+            using var body = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancelled));
+            return response.IsSuccessStatusCode ? read(body.RootElement) : throw ToError(body.RootElement);
+        },
+        timeout, cancellationToken);
+
+    private async Task<HttpRequestMessage> SignAsync(HttpRequestMessage message, CancellationToken cancellationToken)
+    {
+        message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token ??= await options.Token(user, cancellationToken));
+        return message;
+    }
+
+    private async Task<T> InTimeAsync<T>(Func<CancellationToken, Task<T>> act, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var late = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         try
         {
-            using var message = request();
-            message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token ??= await options.Token(user, either.Token));
-            using var response = await _http.SendAsync(message, either.Token);
-            using var body = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(either.Token));
-            return response.IsSuccessStatusCode ? read(body.RootElement) : throw ToError(body.RootElement);
+            return await act(either.Token);
         }
         // An error page of a proxy in between is no answer of ours either.
         catch (Exception exception) when (

@@ -18,12 +18,19 @@ internal sealed class HubLink : IAsyncDisposable
     private readonly HubConnection _connection;
     private readonly TimeProvider _time;
     private readonly TaskCompletionSource _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<TimeSpan> _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isUnwanted;
 
-    private HubLink(HubConnection connection, string name, TimeProvider time)
+    private HubLink(HubConnection connection, string name, Tally tally, TimeProvider time)
     {
         (_connection, Name, _time) = (connection, name, time);
-        _connection.Closed += _ =>
+        _connection.Closed += exception =>
         {
+            if (!_isUnwanted && !Draining.IsCompleted)
+            {
+                tally.TakeLeave(name, WireError.CloseCodeOf(exception));
+            }
+
             _lost.TrySetResult();
             return Task.CompletedTask;
         };
@@ -34,9 +41,12 @@ internal sealed class HubLink : IAsyncDisposable
     /// <summary>Completes when the connection has ended.</summary>
     public Task Lost => _lost.Task;
 
+    /// <summary>Completes when the node leaves: with the time after which to connect again.</summary>
+    public Task<TimeSpan> Draining => _draining.Task;
+
     /// <exception cref="RealtimeException"><c>disconnected</c>, <c>token_invalid</c>.</exception>
     public static async Task<HubLink> OpenAsync(
-        Uri server, string token, string name, Action<TopicEvent[]>? events, Action<Control>? control, TimeProvider time, CancellationToken cancellationToken)
+        Uri server, string token, string name, Action<TopicEvent[]>? events, Action<Control>? control, Tally tally, TimeProvider time, CancellationToken cancellationToken)
     {
         var connection = new HubConnectionBuilder()
             .WithUrl(new Uri(server, "realtime"), options =>
@@ -48,8 +58,16 @@ internal sealed class HubLink : IAsyncDisposable
             .AddJsonProtocol(options => RealtimeJson.Configure(options.PayloadSerializerOptions))
             .Build();
         connection.On(nameof(IRealtimeClient.Events), events ?? (_ => { }));
-        connection.On(nameof(IRealtimeClient.Control), control ?? (_ => { }));
-        var link = new HubLink(connection, name, time);
+        var link = new HubLink(connection, name, tally, time);
+        connection.On<Control>(nameof(IRealtimeClient.Control), told =>
+        {
+            if (told.Type == Control.Draining && link._draining.TrySetResult(TimeSpan.FromMilliseconds(told.RetryAfterMs ?? 0)))
+            {
+                tally.TakeLeave(name, Control.Draining);
+            }
+
+            control?.Invoke(told);
+        });
         try
         {
             await InTimeAsync(connection.StartAsync, OpenTime, time, cancellationToken);
@@ -68,7 +86,11 @@ internal sealed class HubLink : IAsyncDisposable
     public Task<SubscribeReply> SubscribeAsync(SubscribeRequest request, TimeSpan timeout, CancellationToken cancellationToken) =>
         InvokeAsync<SubscribeReply>("Subscribe", request, timeout, cancellationToken);
 
-    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _isUnwanted = true;
+        return _connection.DisposeAsync();
+    }
 
     private async Task<T> InvokeAsync<T>(string method, object argument, TimeSpan timeout, CancellationToken cancellationToken)
     {

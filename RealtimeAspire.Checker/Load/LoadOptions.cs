@@ -10,8 +10,8 @@ internal sealed record LoadOptions
     /// <summary>The address for the next connection of a publisher, given how many connections it has had.</summary>
     public required Func<int, Uri> PublishAt { get; init; }
 
-    /// <summary>The address for the next connection of a subscriber, given how many connections it has had.</summary>
-    public required Func<int, Uri> SubscribeAt { get; init; }
+    /// <summary>The address for the next connection of a subscriber, given its number and how many connections it has had.</summary>
+    public required Func<int, int, Uri> SubscribeAt { get; init; }
 
     /// <summary>Where histories are read when the load is over.</summary>
     public required Uri History { get; init; }

@@ -59,7 +59,8 @@ internal sealed class HubPublishLine(string user, string name, LoadOptions optio
         _opening.Dispose();
     }
 
-    private bool IsOpen => _link is { Lost.IsCompleted: false };
+    /// <summary>Where the node leaves, the next one goes elsewhere.</summary>
+    private bool IsOpen => _link is { Lost.IsCompleted: false, Draining.IsCompleted: false };
 
     private async Task OpenOnceAsync(CancellationToken cancellationToken)
     {
@@ -67,12 +68,13 @@ internal sealed class HubPublishLine(string user, string name, LoadOptions optio
         {
             if (_link is { } lost)
             {
+                await Pacing.WaitAsync(lost.Draining.IsCompletedSuccessfully ? await lost.Draining : TimeSpan.Zero, time, cancellationToken);
                 _link = null;
                 await lost.DisposeAsync();
             }
 
             var token = await options.Token(user, cancellationToken);
-            _link = await HubLink.OpenAsync(options.PublishAt(_connections), token, $"{name}/{_connections}", null, null, time, cancellationToken);
+            _link = await HubLink.OpenAsync(options.PublishAt(_connections), token, $"{name}/{_connections}", null, null, tally, time, cancellationToken);
         }
         catch (RealtimeException exception) when (exception.Error.Retryable)
         {
@@ -115,7 +117,7 @@ internal static class Attempts
     /// <summary>Makes one and says what came of it. What may have been appended has an unknown outcome.</summary>
     public static async Task<Attempt> MakeAsync(string? connection, Tally tally, Func<Task<PublishReply>> publish)
     {
-        var sent = tally.Tick();
+        var sent = tally.Send();
         Answer answer;
         try
         {
@@ -131,6 +133,6 @@ internal static class Attempts
             answer = new Answer.Unknown("cancelled");
         }
 
-        return new Attempt(connection, sent, tally.Tick(), answer);
+        return new Attempt(connection, sent, tally.Settle(sent, isKnown: answer is not Answer.Unknown), answer);
     }
 }

@@ -1,4 +1,4 @@
-using System.Threading.Channels;
+using System.Globalization;
 using RealtimeAspire.Checker.Proof;
 using RealtimeAspire.Protocol;
 
@@ -6,40 +6,51 @@ namespace RealtimeAspire.Checker.Load;
 
 /// <summary>
 /// Reads every topic of the run over one connection at a time, as docs/protocol.md tells a client to, but keeps everything
-/// that comes, also what a client would drop. Some end their connection by themselves now and then; one in eight does not come back.
+/// that comes, also what a client would drop. Of four, two use the hub, one server-sent events and one long polls. Some end
+/// their connection by themselves now and then; one in eight does not come back.
 /// </summary>
 internal sealed class Subscriber
 {
-    private static readonly TimeSpan ReplyTime = TimeSpan.FromSeconds(10);
+    public const string Hub = "hub";
+    public const string Sse = "sse";
+    public const string Poll = "poll";
 
     private readonly LoadOptions _options;
     private readonly Tally _tally;
     private readonly TimeProvider _time;
     private readonly Random _random;
-    private readonly Dictionary<string, ReadingLog> _logs;
-    private readonly TaskCompletionSource _joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ReadingLogs _logs;
+    private readonly IReadingLine _line;
     private readonly bool _drops;
     private readonly bool _leaves;
     private bool _left;
 
     public Subscriber(int number, IReadOnlyList<string> topics, LoadOptions options, Tally tally, TimeProvider time)
     {
-        Name = $"check-s{number}";
+        var way = WayOf(number, options.Durability);
+        Name = string.Create(CultureInfo.InvariantCulture, $"check-s{number}-{way}");
         (_options, _tally, _time, _random) = (options, tally, time, options.RandomOf($"s{number}"));
-        _logs = topics.ToDictionary(topic => topic, topic => new ReadingLog(Name, topic, options.Durability, tally), StringComparer.Ordinal);
+        _logs = new ReadingLogs(Name, topics, options.Durability, tally);
+        Uri Address(int connection) => options.SubscribeAt(number, connection);
+        _line = way switch
+        {
+            Sse => new StreamReadingLine(Name, _logs, Address, options, tally, time),
+            Poll => new PollReadingLine(Name, _logs, Address, options, time),
+            _ => new HubReadingLine(Name, _logs, Address, options, _random, tally, time),
+        };
         (_drops, _leaves) = (number % 3 == 1, number % 8 == 7);
     }
 
+    /// <summary>Ends with the way that it uses.</summary>
     public string Name { get; }
 
     /// <summary>Completes when it is live on every topic for the first time.</summary>
-    public Task Joined => _joined.Task;
+    public Task Joined => _logs.Joined;
 
-    public IEnumerable<Reading> Readings => _logs.Values.Select(log => log.ToReading(stayed: !_left));
+    public IEnumerable<Reading> Readings => _logs.ToReadings(stayed: !_left);
 
     /// <summary>Whether it has everything up to these positions, or has left for good.</summary>
-    public bool HasReached(IEnumerable<History> tips) =>
-        _left || tips.All(tip => _logs[tip.Topic].At is { } at && at.Epoch == tip.Position.Epoch && at.Offset >= tip.Position.Offset);
+    public bool HasReached(IEnumerable<History> tips) => _left || _logs.HaveReached(tips);
 
     /// <param name="stop">From then on it does not leave by itself.</param>
     /// <param name="end">It is no longer needed.</param>
@@ -61,16 +72,9 @@ internal sealed class Subscriber
             {
                 throw new CannotRunException($"{Name} is refused with {exception.Code}: {exception.Message}", exception);
             }
-            catch (OperationCanceledException) when (end.IsCancellationRequested)
-            {
-                return;
-            }
             finally
             {
-                foreach (var log in _logs.Values)
-                {
-                    log.Lose();
-                }
+                _logs.Lose();
             }
 
             if (end.IsCancellationRequested || _left)
@@ -83,60 +87,41 @@ internal sealed class Subscriber
         }
     }
 
+    /// <summary>Ephemeral events do not come over polls.</summary>
+    private static string WayOf(int number, Durability durability) => (number % 4) switch
+    {
+        1 => Sse,
+        3 when durability is not Durability.Ephemeral => Poll,
+        _ => Hub,
+    };
+
     /// <summary>One connection, until it is lost, is no longer wanted, or the run ends.</summary>
     private async Task StayAsync(int connection, CancellationToken stop, CancellationToken end)
     {
-        var joins = Channel.CreateUnbounded<string>();
-        var draining = new TaskCompletionSource<TimeSpan>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var token = await _options.Token(Name, end);
-        await using var link = await HubLink.OpenAsync(_options.SubscribeAt(connection), token, $"{Name}/{connection}", Arrive, Obey, _time, end);
-        foreach (var topic in _logs.Keys)
-        {
-            joins.Writer.TryWrite(topic);
-        }
-
         using var over = CancellationTokenSource.CreateLinkedTokenSource(end);
-        var joining = JoinAsync(link, connection, joins, over.Token);
+        var reading = _line.ReadAsync(connection, over.Token);
         var leaving = LeaveAsync(stop, over.Token);
-        await Task.WhenAny(joining, link.Lost, leaving, draining.Task);
-        if (draining.Task.IsCompletedSuccessfully)
-        {
-            await Pacing.WaitAsync(await draining.Task, _time, end);
-        }
-
+        await Task.WhenAny(reading, leaving);
         _left = _leaves && leaving.IsCompletedSuccessfully && await leaving;
         await over.CancelAsync();
-        await joining;
-
-        void Arrive(TopicEvent[] events)
+        try
         {
-            foreach (var arrived in events)
-            {
-                if (_logs.TryGetValue(arrived.Topic, out var log))
-                {
-                    log.Arrive(connection, arrived);
-                }
-            }
+            await reading;
         }
-
-        void Obey(Control control)
+        catch (OperationCanceledException) when (over.IsCancellationRequested)
         {
-            if (control.Type == Control.Draining)
-            {
-                draining.TrySetResult(TimeSpan.FromMilliseconds(control.RetryAfterMs ?? 0));
-            }
-            else if (control.Type is Control.Reset or Control.Unsubscribed && control.Topic is { } topic && _logs.TryGetValue(topic, out var log))
-            {
-                log.Reset(connection);
-                joins.Writer.TryWrite(topic);
-            }
+            // As it was told.
+        }
+        finally
+        {
+            await leaving;
         }
     }
 
     /// <summary>True when the moment has come to drop the connection; only ends earlier with it.</summary>
     private async Task<bool> LeaveAsync(CancellationToken stop, CancellationToken over)
     {
-        await Task.WhenAny(_joined.Task, Pacing.WaitAsync(Timeout.InfiniteTimeSpan, _time, over));
+        await Task.WhenAny(Joined, Pacing.WaitAsync(Timeout.InfiniteTimeSpan, _time, over));
         var after = _drops || _leaves ? _options.DropsAfter * (0.2 + (1.6 * _random.NextDouble())) : Timeout.InfiniteTimeSpan;
         await Pacing.WaitAsync(after, _time, over);
         if (!stop.IsCancellationRequested)
@@ -146,47 +131,5 @@ internal sealed class Subscriber
 
         await Pacing.WaitAsync(Timeout.InfiniteTimeSpan, _time, over);
         return false;
-    }
-
-    /// <summary>Subscribes to one topic after another, again and again. Ends when the connection does not answer.</summary>
-    private async Task JoinAsync(HubLink link, int connection, Channel<string> joins, CancellationToken over)
-    {
-        try
-        {
-            var failures = 0;
-            await foreach (var topic in joins.Reader.ReadAllAsync(over))
-            {
-                try
-                {
-                    var log = _logs[topic];
-                    bool more;
-                    do
-                    {
-                        var reply = await link.SubscribeAsync(log.Ask(connection), ReplyTime, over);
-                        log.Tell(connection, reply);
-                        more = reply.More;
-                    }
-                    while (more);
-                    failures = 0;
-                    if (_logs.Values.All(joined => joined.IsLive))
-                    {
-                        _joined.TrySetResult();
-                    }
-                }
-                catch (RealtimeException exception) when (exception.Error.Retryable && exception.Error != ErrorCode.Disconnected)
-                {
-                    await Pacing.BackOffAsync(_random, failures++, _time, over);
-                    joins.Writer.TryWrite(topic);
-                }
-            }
-        }
-        catch (RealtimeException exception) when (exception.Error == ErrorCode.Disconnected)
-        {
-            // To be opened anew.
-        }
-        catch (OperationCanceledException) when (over.IsCancellationRequested)
-        {
-            // The connection is no longer wanted.
-        }
     }
 }

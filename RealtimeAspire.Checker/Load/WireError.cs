@@ -7,6 +7,7 @@ namespace RealtimeAspire.Checker.Load;
 internal static class WireError
 {
     private const string Marker = $"{nameof(HubException)}: ";
+    private const string CloseMarker = "following error: ";
 
     public static RealtimeException Of(HubException exception)
     {
@@ -15,5 +16,12 @@ internal static class WireError
         return text.Split(": ", 2) is [var code, var sentence]
             ? new RealtimeException(ErrorCode.Find(code), sentence, exception)
             : new RealtimeException(ErrorCode.Internal, text, exception);
+    }
+
+    /// <summary>The code with which the server has closed a connection; null where it said nothing.</summary>
+    public static string? CloseCodeOf(Exception? exception)
+    {
+        var start = exception?.Message.IndexOf(CloseMarker, StringComparison.Ordinal) ?? -1;
+        return start < 0 ? null : exception!.Message[(start + CloseMarker.Length)..].Split(':')[0];
     }
 }

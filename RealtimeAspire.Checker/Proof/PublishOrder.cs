@@ -10,7 +10,7 @@ internal static class PublishOrder
     /// <param name="violations">Is added to.</param>
     public static void Check(string topic, IReadOnlyList<(Publish Publish, Position Position)> publishes, List<Violation> violations)
     {
-        foreach (var connection in publishes.Where(p => WasPlacedAtOnce(p.Publish)).GroupBy(p => p.Publish.Attempts[0].Connection!, StringComparer.Ordinal))
+        foreach (var connection in publishes.Where(p => WasPlacedAtOnce(p.Publish, p.Position)).GroupBy(p => p.Publish.Attempts[0].Connection!, StringComparer.Ordinal))
         {
             var last = (Offset: 0L, Id: "");
             foreach (var (publish, position) in connection.OrderBy(p => p.Publish.Attempts[0].Sent))
@@ -32,7 +32,8 @@ internal static class PublishOrder
     private static void CheckRealTime(string topic, IReadOnlyList<(Publish Publish, Position Position)> publishes, List<Violation> violations)
     {
         var settled = publishes
-            .Select(p => (At: p.Publish.Attempts.Where(attempt => attempt.Answer is Answer.Acknowledged).Min(attempt => attempt.Settled), p.Position.Offset, p.Publish.Id))
+            // A recoverable log that was lost may have acknowledged it before, at another position.
+            .Select(p => (At: p.Publish.Attempts.Where(attempt => attempt.Answer is Answer.Acknowledged told && told.Position == p.Position).Min(attempt => attempt.Settled), p.Position.Offset, p.Publish.Id))
             .OrderBy(p => p.At)
             .ToList();
         var newest = (Offset: 0L, Id: "");
@@ -56,6 +57,6 @@ internal static class PublishOrder
     /// The first attempt has placed it: another attempt, over another connection, could have done so at any time, and then a
     /// connection's order says nothing.
     /// </summary>
-    private static bool WasPlacedAtOnce(Publish publish) =>
-        publish.Attempts[0] is { Connection: not null, Answer: Answer.Acknowledged { Duplicate: false } };
+    private static bool WasPlacedAtOnce(Publish publish, Position position) =>
+        publish.Attempts[0] is { Connection: not null, Answer: Answer.Acknowledged { Duplicate: false } told } && told.Position == position;
 }

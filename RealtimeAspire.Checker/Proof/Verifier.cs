@@ -176,7 +176,8 @@ internal static class Verifier
         }
     }
 
-    private static IEnumerable<Seen> EventsOf(Step step) => step switch
+    /// <summary>What came with a step.</summary>
+    public static IEnumerable<Seen> EventsOf(Step step) => step switch
     {
         Step.Told told => told.Events,
         Step.Live live => [live.Event],

@@ -109,8 +109,14 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
             foreach (var sent in events.Events)
             {
+                var topic = _indexes[sent.Topic.Name.Value];
+                if (_live[topic] && IsOfAnotherLog(sent, _at[topic]))
+                {
+                    Restart(topic);
+                }
+
                 // Of a topic that is yet to be caught up with, it is left over from a subscription that was left.
-                if (_live[_indexes[sent.Topic.Name.Value]])
+                if (_live[topic])
                 {
                     Write(sent);
                 }
@@ -147,8 +153,7 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
             }
             else if (control.Type == Control.Reset && control.Topic is { } topic)
             {
-                _live[_indexes[topic]] = false;
-                _resets.Writer.TryWrite(_indexes[topic]);
+                Restart(_indexes[topic]);
             }
         }
         finally
@@ -188,6 +193,15 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
     {
         _ended.Dispose();
         _turn.Dispose();
+    }
+
+    /// <summary>A hub's client subscribes again by itself when it sees that; here the server does it for the reader.</summary>
+    private static bool IsOfAnotherLog(EncodedEvent sent, Position at) => !sent.IsEphemeral && at.Offset > 0 && sent.Position.Epoch != at.Epoch;
+
+    private void Restart(int topic)
+    {
+        _live[topic] = false;
+        _resets.Writer.TryWrite(topic);
     }
 
     private static string TypeOf(ErrorCode reason) => reason switch

@@ -193,6 +193,12 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
             transport.End();
             return false;
         }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // A fault of ours ends the stream: one that only beats would look alive.
+            transport.End();
+            throw;
+        }
         finally
         {
             transport.EndTurn();

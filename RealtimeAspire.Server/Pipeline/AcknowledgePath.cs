@@ -24,6 +24,12 @@ internal sealed class AcknowledgePath(TopicAccess access, TopicCatalog topics, L
         }
 
         access.RequireSubscribe(policy);
+        if (position == Position.Origin)
+        {
+            // Nothing has been dealt with yet, which is what no cursor says too.
+            return;
+        }
+
         var topic = new TopicKey(caller.Tenant, name);
         var tips = await logs.Of(policy).ReadTipsAsync([topic], cancellationToken);
         await cursors.AcknowledgeAsync(caller, name, consumer, position, tips[topic], cancellationToken);

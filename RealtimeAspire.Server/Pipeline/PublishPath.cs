@@ -170,7 +170,9 @@ internal sealed class PublishPath(
     private PublishReply PassOn(Append append, TopicPolicy policy)
     {
         var timestamp = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
-        FanOut(append.At(Position.Origin, timestamp));
+        var encoded = EncodedEvent.Encode(append.At(Position.Origin, timestamp));
+        feeds.Post(encoded);
+        backplane.Publish(encoded);
         instruments.Published(append.Topic.Tenant, policy.Type, duplicate: false, time.GetElapsedTime(append.Started));
         return new PublishReply { Position = null, Timestamp = timestamp, Duplicate = false };
     }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
@@ -24,19 +25,20 @@ namespace RealtimeAspire.Server.Pipeline;
 /// </summary>
 /// <remarks>
 /// Going live is one step under the feed's lock, so events may leave before the reply does; clients merge them by offset. A
-/// reply with <c>more</c> leaves nothing attached.
+/// reply with <c>more</c> attaches nothing; a subscription of the topic that was live before stays so until one replaces it.
 /// </remarks>
-internal sealed class SubscribePath(
+internal sealed partial class SubscribePath(
     TopicAccess access,
     TopicCatalog topics,
     CursorStore cursors,
     FeedRegistry feeds,
     RealtimeInstruments instruments,
     IOptions<RealtimeOptions> options,
-    TimeProvider time)
+    TimeProvider time,
+    ILogger<SubscribePath> logger)
 {
     private const int MaxAttempts = 5;
-    private const int Parallel = 16;
+    private const int Parallel = 4;
     private const int MaxManyBytes = 8 * 1024 * 1024;
 
     private static readonly TimeSpan CatchUpTime = TimeSpan.FromMilliseconds(30);
@@ -83,7 +85,7 @@ internal sealed class SubscribePath(
     /// Subscribes to several topics, some at a time. When the reply has grown large, topics that have yet to be recovered say
     /// that there is more, from where they are.
     /// </summary>
-    /// <exception cref="RealtimeException"><c>batch_empty</c>, <c>batch_too_large</c>.</exception>
+    /// <exception cref="RealtimeException"><c>batch_empty</c>, <c>batch_too_large</c>, <c>overloaded</c>.</exception>
     public async Task<SubscribeResult[]> SubscribeManyAsync(Connection connection, IReadOnlyList<SubscribeRequest?> requests, CancellationToken cancellationToken)
     {
         if (requests.Count == 0 || requests.Count > _maxMany)
@@ -91,6 +93,24 @@ internal sealed class SubscribePath(
             throw new RealtimeException(requests.Count == 0 ? ErrorCode.BatchEmpty : ErrorCode.BatchTooLarge);
         }
 
+        // One reply of that size at a time for each connection: it may wait long for its reader.
+        if (!connection.TryBeginMany())
+        {
+            throw new RealtimeException(ErrorCode.Overloaded, "Another subscribe to many topics of this connection is still under way.");
+        }
+
+        try
+        {
+            return await SubscribeEachAsync(connection, requests, cancellationToken);
+        }
+        finally
+        {
+            connection.EndMany();
+        }
+    }
+
+    private async Task<SubscribeResult[]> SubscribeEachAsync(Connection connection, IReadOnlyList<SubscribeRequest?> requests, CancellationToken cancellationToken)
+    {
         var results = new SubscribeResult[requests.Count];
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var isRepeated = requests.Select(request => request?.Topic is { } topic && !seen.Add(topic)).ToArray();
@@ -111,13 +131,28 @@ internal sealed class SubscribePath(
             {
                 results[i] = new SubscribeResult(null, exception.ToBody());
             }
+            // The others are answered all the same.
+#pragma warning disable CA1031
+            catch (Exception exception) when (exception is not OperationCanceledException)
+#pragma warning restore CA1031
+            {
+                LogFailed(exception, i);
+                results[i] = new SubscribeResult(null, new RealtimeException(ErrorCode.Internal).ToBody());
+            }
         });
         return results;
     }
 
-    private static SubscribeAnswer Postpone(SubscribeRequest request) => request is { Topic: { } topic, Position: { IsWellFormed: true } position }
-        ? new SubscribeAnswer(topic, position, Recovery.Recovered, [], More: true)
-        : throw new RealtimeException(ErrorCode.Overloaded, "The reply is too large; subscribe to fewer topics at once.");
+    private SubscribeAnswer Postpone(SubscribeRequest request)
+    {
+        var name = TopicName.Parse(request.Topic);
+        var policy = topics.Get(name);
+        SubscribeForm.Validate(request, policy);
+        access.RequireSubscribe(policy);
+        return request.Position is { } position
+            ? new SubscribeAnswer(name.Value, position, Recovery.Recovered, [], More: true)
+            : throw new RealtimeException(ErrorCode.Overloaded, "The reply is too large; subscribe to fewer topics at once.");
+    }
 
     /// <summary>Leaves nothing attached unless it is live. Null: as <see cref="JoinAsync"/>.</summary>
     private async Task<SubscribeAnswer?> AttachAndJoinAsync(
@@ -128,7 +163,9 @@ internal sealed class SubscribePath(
         {
             // 3.
             var feed = await feeds.AttachAsync(subscription, cancellationToken);
-            var answer = await JoinAsync(feed, subscription, announced, await StartAsync(feed, request, policy, subscription.Connection.Caller, cancellationToken), cancellationToken);
+            var restarts = feed.Audience.Restarts;
+            var start = await StartAsync(feed, request, policy, subscription.Connection.Caller, cancellationToken);
+            var answer = await JoinAsync(feed, subscription, announced, restarts, start, cancellationToken);
             isLive = answer is { More: false } && subscription.Connection.IsSubscribed(subscription);
             return answer;
         }
@@ -143,20 +180,20 @@ internal sealed class SubscribePath(
 
     /// <summary>Null: the feed was reset meanwhile, or cannot be caught up with; attach again.</summary>
     private async Task<SubscribeAnswer?> JoinAsync(
-        TopicFeed feed, Subscription subscription, object announced, Start start, CancellationToken cancellationToken)
+        TopicFeed feed, Subscription subscription, object announced, int restarts, Start start, CancellationToken cancellationToken)
     {
         var (at, recovery, events, more) = start;
         var added = !more && subscription.Connection.TryAdd(subscription, announced);
         for (var attempt = 0; added && !more && attempt < MaxAttempts; attempt++)
         {
             // 5. and 6.
-            if (feed.Audience.TryGoLive(subscription, ref at, events))
+            if (feed.Audience.TryGoLive(subscription, restarts, ref at, events))
             {
                 // 7.
                 return Answer();
             }
 
-            if (subscription.HasEnded)
+            if (subscription.HasEnded || feed.Audience.Restarts != restarts)
             {
                 break;
             }
@@ -254,6 +291,7 @@ internal sealed class SubscribePath(
     private static async Task<Start> StartWithAsync(TopicFeed feed, LogRange range, int count, CancellationToken cancellationToken)
     {
         var page = await feed.Reader.ReadAsync(count == 0 ? new LogRange.Newest(0) : range, Math.Max(1, count), cancellationToken);
+        feed.Audience.Keep(page.Events);
         List<EncodedEvent> events = [];
         var at = page.Log.Tip;
         var more = page.Events.Count > 0 && Take(page, ref at, events);
@@ -280,6 +318,9 @@ internal sealed class SubscribePath(
         at = page.Events.Count > 0 ? page.Events[^1].Position : at;
         return at.Offset < page.Log.Tip.Offset;
     }
+
+    [LoggerMessage(EventId = 1011, Level = LogLevel.Error, Message = "Element {Index} of a subscribe to many topics failed")]
+    private partial void LogFailed(Exception exception, int index);
 
     private readonly record struct Start(Position At, Recovery Recovery, List<EncodedEvent> Events, bool More);
 }

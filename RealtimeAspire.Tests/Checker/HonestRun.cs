@@ -23,7 +23,27 @@ internal sealed class HonestRun
 
     private HonestRun(int seed, Durability durability) => (_random, _durability) = (new Random(seed), durability);
 
-    public static Record Make(int seed, Durability durability = Durability.Durable) => new HonestRun(seed, durability).Make();
+    public static Record Make(int seed, Durability durability = Durability.Durable) =>
+        durability is Durability.Ephemeral ? WithoutLog(new HonestRun(seed, Durability.Durable).Make()) : new HonestRun(seed, durability).Make();
+
+    /// <summary>The same run as it is where no log keeps anything: what was not received live is not received.</summary>
+    private static Record WithoutLog(Record record) => new()
+    {
+        Durability = Durability.Ephemeral,
+        Publishes = [.. record.Publishes.Select(publish => publish with
+        {
+            Attempts = [.. publish.Attempts.Select(attempt => attempt.Answer is Answer.Acknowledged told ? attempt with { Answer = told with { Position = null, Duplicate = false } } : attempt)],
+        })],
+        Readings = [.. record.Readings.Select(reading => reading with { Steps = [.. reading.Steps.Select(WithoutLog)] })],
+        Histories = [],
+    };
+
+    private static Step WithoutLog(Step step) => step switch
+    {
+        Step.Live live => new Step.Live(live.Event with { Position = null }),
+        Step.Told => new Step.Told(Recovery.None, Position.Origin, [], More: false),
+        _ => step,
+    };
 
     private Record Make()
     {

@@ -127,6 +127,40 @@ internal static class Mutation
             publish with { Attempts = [publish.Attempts[0] with { Sent = of.Attempts[0].Sent, Settled = of.Attempts[0].Settled }] };
     }
 
+    /// <summary>Two ephemeral events of one connection, sent once each, arrive the other way round.</summary>
+    public static Record? SwapOfOneConnection(Record record, Random random) => OnReading(record, random, reading =>
+    {
+        var lives = SentOnce(record, reading);
+        var next = Pick(Enumerable.Range(0, lives.Count).Where(i => lives.FindIndex(i + 1, other => other.Connection == lives[i].Connection) >= 0), random);
+        if (next is not { } i)
+        {
+            return null;
+        }
+
+        var (first, second) = (lives[i].At, lives[lives.FindIndex(i + 1, other => other.Connection == lives[i].Connection)].At);
+        var steps = reading.Steps.ToList();
+        (steps[first], steps[second]) = (steps[second], steps[first]);
+        return reading with { Steps = steps };
+    });
+
+    /// <summary>An ephemeral event that was sent once arrives twice.</summary>
+    public static Record? DoubleOfOneConnection(Record record, Random random) => OnReading(record, random, reading =>
+        Pick(SentOnce(record, reading).Select(live => live.At), random) is { } i ? reading with { Steps = [.. reading.Steps.Take(i + 1), .. reading.Steps.Skip(i)] } : null);
+
+    public static Record? WithPosition(Record record, Random random) => OnReading(record, random, reading =>
+        Pick(SentOnce(record, reading).Select(live => live.At), random) is { } i
+            ? reading with { Steps = [.. reading.Steps.Take(i), new Step.Live(((Step.Live)reading.Steps[i]).Event with { Position = new("e", 1) }), .. reading.Steps.Skip(i + 1)] }
+            : null);
+
+    /// <summary>The live events that were sent once, with the connection that sent them.</summary>
+    private static List<(int At, string? Connection)> SentOnce(Record record, Reading reading)
+    {
+        var connections = record.Publishes.Where(publish => publish.Attempts.Count == 1).ToDictionary(publish => publish.Id, publish => publish.Attempts[0].Connection, StringComparer.Ordinal);
+        return [.. Enumerable.Range(0, reading.Steps.Count)
+            .Where(i => reading.Steps[i] is Step.Live live && connections.ContainsKey(live.Event.Id))
+            .Select(i => (i, connections[((Step.Live)reading.Steps[i]).Event.Id]))];
+    }
+
     private static IEnumerable<Publish> Acknowledged(Record record) => record.Publishes.Where(publish => publish.Attempts.Any(attempt => attempt.Answer is Answer.Acknowledged));
 
     private static Record? OnEvent(Record record, Random random, Func<Seen, Seen?> change) =>

@@ -8,9 +8,12 @@ namespace RealtimeAspire.Tests.Checker;
 /// <summary>A checker that finds nothing proves nothing: what is honest passes, and each single breach is found.</summary>
 public sealed class VerifierLaws
 {
+    private static readonly int Runs = Environment.GetEnvironmentVariable("REALTIME_LONG") == "1" ? 10_000 : 300;
+
     [Theory]
     [InlineData("durable")]
     [InlineData("recoverable")]
+    [InlineData("ephemeral")]
     public void An_honest_run_passes(string durability) => ForAll(seed =>
     {
         var verdict = Verifier.Verify(HonestRun.Make(seed, Enum.Parse<Durability>(durability, ignoreCase: true)));
@@ -35,8 +38,9 @@ public sealed class VerifierLaws
     [Fact]
     public void Another_payload_under_an_id_is_found() => Finds(Mutation.OtherPayload, ViolationKind.Altered);
 
+    /// <summary>Where nobody else has seen what is at that offset, or at the event's own, all there is to see is the hole in front of it.</summary>
     [Fact]
-    public void Another_offset_is_found() => Finds(Mutation.OtherOffset, ViolationKind.Disagreement, ViolationKind.Doubled);
+    public void Another_offset_is_found() => Finds(Mutation.OtherOffset, ViolationKind.Disagreement, ViolationKind.Doubled, ViolationKind.Hole);
 
     [Fact]
     public void Another_timestamp_is_found() => Finds(Mutation.OtherTime, [Durability.Durable], ViolationKind.Disagreement);
@@ -74,6 +78,15 @@ public sealed class VerifierLaws
     [Fact]
     public void Events_of_one_connection_in_another_order_are_found() => Finds(Mutation.SendInOtherOrder, ViolationKind.PublisherOrder);
 
+    [Fact]
+    public void Ephemeral_events_of_one_connection_in_another_order_are_found() => Finds(Mutation.SwapOfOneConnection, [Durability.Ephemeral], ViolationKind.PublisherOrder);
+
+    [Fact]
+    public void An_ephemeral_event_that_was_sent_once_and_comes_twice_is_found() => Finds(Mutation.DoubleOfOneConnection, [Durability.Ephemeral], ViolationKind.Doubled);
+
+    [Fact]
+    public void An_ephemeral_event_with_a_position_is_found() => Finds(Mutation.WithPosition, [Durability.Ephemeral], ViolationKind.Foreign);
+
     private static void Finds(Func<Record, Random, Record?> mutate, params ViolationKind[] kinds) => Finds(mutate, [Durability.Durable, Durability.Recoverable], kinds);
 
     private static void Finds(Func<Record, Random, Record?> mutate, Durability[] durabilities, params ViolationKind[] kinds)
@@ -97,5 +110,5 @@ public sealed class VerifierLaws
     }
 
     private static void ForAll(Func<int, Property> law) =>
-        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), law).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), law).Check(Config.QuickThrowOnFailure.WithMaxTest(Runs));
 }

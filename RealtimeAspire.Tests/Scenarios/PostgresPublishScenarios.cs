@@ -166,7 +166,7 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
     public async Task An_application_needs_the_role_and_gets_nothing_else_by_it()
     {
         var role = $"app_{Guid.NewGuid():n}";
-        await Database.ExecuteAsync($"create role {role}");
+        await Database.ExecuteAsync($"create role {role}; grant usage on schema realtime to {role}");
         try
         {
             await using var connection = await Database.DataSource.OpenConnectionAsync(Topology.Cancelled);

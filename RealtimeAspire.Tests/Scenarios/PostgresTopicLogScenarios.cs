@@ -41,7 +41,7 @@ public sealed class PostgresTopicLogScenarios(PostgresTopicLogScenarios.Nodes no
         await AppendAsync("a", topic: topic);
         await Database.ExecuteAsync("update realtime.event_ids i set created_at = i.created_at - interval '1 minute' from realtime.topics t where t.topic_id = i.topic_id and t.topic = $1", topic.Name.Value);
         await using var connection = await Database.DataSource.OpenConnectionAsync(Topology.Cancelled);
-        await using var command = new PostgresAppendCommand(connection, TimeSpan.Zero, timeoutSeconds: 5);
+        await using var command = new PostgresAppendCommand(connection, "", TimeSpan.Zero, timeoutSeconds: 5);
         var again = new PendingAppend(NewAppend(topic, "a", "hi"), nodes.One.Catalog.Get(topic.Name), _ => { }, long.MaxValue, new(long.MaxValue)) { Resent = true };
         var topicId = await Database.ReadAsync<long>("select topic_id from realtime.topics where topic = $1", topic.Name.Value);
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using RealtimeAspire.Checker.Load;
 using RealtimeAspire.Checker.Proof;
+using Record = RealtimeAspire.Checker.Proof.Record;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
@@ -9,20 +10,23 @@ internal sealed class Proof(Topology topology, ITestOutputHelper output)
 {
     private const int LongRuns = 20;
 
-    public Task RunAsync(Func<LoadOptions, LoadOptions> configure, Func<CheckRun, Task> fault) =>
-        RunAsync(options => Task.FromResult(configure(options)), fault);
+    public Task RunAsync(Func<LoadOptions, LoadOptions> configure, Func<CheckRun, Task> fault, Action<CheckRun, Record>? expect = null) =>
+        RunAsync(options => Task.FromResult(configure(options)), fault, expect);
 
-    public async Task RunAsync(Func<LoadOptions, Task<LoadOptions>> configure, Func<CheckRun, Task> fault)
+    /// <param name="configure">What differs from the usual load.</param>
+    /// <param name="fault">What happens under it.</param>
+    /// <param name="expect">What the run has to have met beside the promises; without it nothing would have been shown.</param>
+    public async Task RunAsync(Func<LoadOptions, Task<LoadOptions>> configure, Func<CheckRun, Task> fault, Action<CheckRun, Record>? expect = null)
     {
         var times = Environment.GetEnvironmentVariable("REALTIME_LONG") == "1" ? LongRuns : 1;
         for (var i = 0; i < times; i++)
         {
-            await RunOnceAsync(configure, fault);
+            await RunOnceAsync(configure, fault, expect);
             await topology.BecomesHealthyAsync();
         }
     }
 
-    private async Task RunOnceAsync(Func<LoadOptions, Task<LoadOptions>> configure, Func<CheckRun, Task> fault)
+    private async Task RunOnceAsync(Func<LoadOptions, Task<LoadOptions>> configure, Func<CheckRun, Task> fault, Action<CheckRun, Record>? expect)
     {
         using var tokens = new DevelopmentTokens(topology.Api);
         var options = await configure(Load(tokens));
@@ -33,13 +37,14 @@ internal sealed class Proof(Topology topology, ITestOutputHelper output)
         var verdict = Verifier.Verify(record);
         output.WriteLine($"{run.Tally}. {verdict}");
         Assert.True(verdict.Held, string.Create(CultureInfo.InvariantCulture, $"Seed {options.Seed}. {run.Tally}. {verdict}"));
+        expect?.Invoke(run, record);
     }
 
     /// <summary>Little enough that a scenario takes seconds, enough that a fault meets publishes, deliveries and joins under way.</summary>
     private LoadOptions Load(DevelopmentTokens tokens) => new()
     {
         PublishAt = _ => topology.Api,
-        SubscribeAt = _ => topology.Api,
+        SubscribeAt = (_, _) => topology.Api,
         History = topology.Api,
         Token = tokens.TokenAsync,
         Seed = int.TryParse(Environment.GetEnvironmentVariable("REALTIME_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : Random.Shared.Next(),

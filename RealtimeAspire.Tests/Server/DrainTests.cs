@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Connections;
@@ -18,7 +19,7 @@ public sealed class DrainTests
             node.Connect(transport);
         }
 
-        using var drain = new Drain(node.Connections, new FastTime(), NullLogger<Drain>.Instance);
+        using var drain = new Drain(node.Connections, new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), new FastTime(), NullLogger<Drain>.Instance);
         await drain.StoppingAsync(TestContext.Current.CancellationToken);
 
         Assert.All(transports, transport =>
@@ -30,6 +31,22 @@ public sealed class DrainTests
         });
         Assert.True(drain.Draining.IsCancellationRequested);
         Assert.Equal("Unhealthy", (await drain.CheckHealthAsync(new(), TestContext.Current.CancellationToken)).Status.ToString());
+    }
+
+    // SignalR drops its connections the moment the application is told to stop, before any hosted service is.
+    [Fact]
+    public async Task A_node_that_is_told_to_stop_tells_its_hub_connections_first_and_closes_them_as_ones_that_come_back()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var hub = await server.ConnectRawAsync();
+        await hub.InvokeAsync("Subscribe", new { topic = "room:a" });
+
+        await server.StopAsync();
+
+        Assert.Equal("draining", (await hub.ControlAsync(Control.Draining)).Code);
+        var farewell = await hub.ReadAsync(7);
+        Assert.StartsWith("draining: ", farewell!.Value.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.True(farewell.Value.GetProperty("allowReconnect").GetBoolean());
     }
 
     [Fact]

@@ -75,10 +75,37 @@ public sealed class FeedAudienceTests
         var at = new Position("e", 3);
         var subscription = Attached(audience);
 
-        Assert.True(audience.TryGoLive(subscription, ref at, _events));
+        Assert.True(audience.TryGoLive(subscription, audience.Restarts, ref at, _events));
 
         Assert.Equal(3, at.Offset);
         Assert.Empty(_events);
+    }
+
+    [Fact]
+    public void Who_has_read_the_log_of_before_a_reset_does_not_go_live_after_it()
+    {
+        var audience = new FeedAudience(new TailMemory(1_000_000));
+        audience.Advance(new EventBatch(Event(1)));
+        var before = audience.Restarts;
+        var at = new Position("e", 12);
+        audience.Restart(Position.Origin);
+
+        Assert.False(audience.TryGoLive(Attached(audience), before, ref at, _events));
+        audience.Close();
+        Assert.False(audience.TryGoLive(Attached(new FeedAudience(new TailMemory(1))), audience.Restarts, ref at, _events));
+    }
+
+    [Fact]
+    public void A_subscription_that_no_feed_took_takes_nobodys_place()
+    {
+        var audience = new FeedAudience(new TailMemory(1_000_000));
+        var at = Position.Origin;
+        Assert.True(audience.TryGoLive(Attached(audience), audience.Restarts, ref at, _events));
+
+        Assert.False(audience.Detach(new Subscription(null!, Topic, SubscriptionOptions.Default)));
+
+        Assert.Equal(1, audience.Count);
+        Assert.Single(audience.Advance(new EventBatch(Event(1))));
     }
 
     [Fact]
@@ -107,7 +134,7 @@ public sealed class FeedAudienceTests
         var from = at.Offset;
         var events = new List<EncodedEvent>();
         var subscription = Attached(audience);
-        if (audience.TryGoLive(subscription, ref at, events))
+        if (audience.TryGoLive(subscription, audience.Restarts, ref at, events))
         {
             seen[subscription] = (from, [.. events.Select(collected => collected.Position.Offset)]);
         }

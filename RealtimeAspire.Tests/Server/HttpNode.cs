@@ -45,7 +45,7 @@ internal sealed class HttpNode : IAsyncDisposable
         var clock = time ?? TimeProvider.System;
         var node = new TestNode(other?.Log, backplane, options);
         await node.StartAsync();
-        var drain = new Drain(node.Connections, clock, NullLogger<Drain>.Instance);
+        var drain = new Drain(node.Connections, new Microsoft.Extensions.Hosting.Internal.ApplicationLifetime(NullLogger<Microsoft.Extensions.Hosting.Internal.ApplicationLifetime>.Instance), clock, NullLogger<Drain>.Instance);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();

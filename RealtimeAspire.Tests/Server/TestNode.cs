@@ -50,7 +50,7 @@ internal sealed class TestNode : IAsyncDisposable
         var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events);
         Publish = new PublishPath(
             new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
-        Subscribe = new SubscribePath(access, topics, new CursorStore(NpgsqlDataSource.Create("Host=nowhere")), Feeds, _instruments, wrapped, clock);
+        Subscribe = new SubscribePath(access, topics, new CursorStore(NpgsqlDataSource.Create("Host=nowhere")), Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
         History = new HistoryPath(access, topics, logs, wrapped);
         Connections = new ConnectionFactory(wrapped, _instruments, clock);
     }

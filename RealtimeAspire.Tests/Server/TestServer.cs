@@ -50,6 +50,7 @@ internal sealed class TestServer : IAsyncDisposable
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<FeedRegistry>());
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         var log = new FaultyTopicLog(TimeProvider.System);
         builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
         var app = builder.Build();
@@ -61,6 +62,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     /// <summary>What happens first when the host is told to stop.</summary>
     public Task DrainAsync() => _app.Services.GetRequiredService<Drain>().StoppingAsync(TestContext.Current.CancellationToken);
+
+    /// <summary>The host is told to stop, as by SIGTERM.</summary>
+    public Task StopAsync() => Task.Run(_app.Lifetime.StopApplication, TestContext.Current.CancellationToken);
 
     /// <summary>A token as the development identity gives it, whose time ends at a moment of the test's choice.</summary>
     public static string Token(string user = "ada", TimeSpan? lifetime = null)

@@ -20,7 +20,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
     private PostgresDatabase(NpgsqlDataSource server, string name)
     {
         (_server, _name) = (server, name);
-        _connection = new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, ApplicationName = name };
+        _connection = new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, ApplicationName = name, Pooling = true };
         DataSource = NpgsqlDataSource.Create(_connection);
     }
 
@@ -30,7 +30,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
     /// <param name="migrations">How many of the migrations are applied; all by default.</param>
     public static async Task<PostgresDatabase> CreateAsync(Topology topology, int migrations = int.MaxValue)
     {
-        var connection = new NpgsqlConnectionStringBuilder(await topology.App.GetConnectionStringAsync("realtime", Topology.Cancelled)) { PersistSecurityInfo = true };
+        var connection = new NpgsqlConnectionStringBuilder(await topology.App.GetConnectionStringAsync("realtime", Topology.Cancelled)) { PersistSecurityInfo = true, Pooling = false };
         var database = new PostgresDatabase(NpgsqlDataSource.Create(connection), $"test_{Guid.NewGuid():n}");
         await ExecuteAsync(database._server, $"create database {database._name}");
         await database.MigrateAsync(migrations);
@@ -116,7 +116,7 @@ internal sealed class PostgresNode(NpgsqlDataSource dataSource, RealtimeOptions 
         await using (var partitions = dataSource.CreateCommand("select realtime.create_partitions(7)"))
             await partitions.ExecuteNonQueryAsync(Topology.Cancelled);
         _appender = new PostgresAppender(dataSource, Catalog, configured, _tracing, TimeProvider.System, NullLogger<PostgresAppender>.Instance);
-        Log = new PostgresTopicLog(dataSource, Catalog, _appender);
+        Log = new PostgresTopicLog(dataSource, Catalog, _appender, TimeProvider.System);
         await _appender.StartAsync(Topology.Cancelled);
     }
 

@@ -11,9 +11,14 @@ internal readonly record struct Caller(string Tenant, string UserId)
     public const string DefaultTenant = "default";
 
     private const int MaxSubjectLength = 255;
+    private const int MaxTenantLength = 64;
 
     /// <summary>Code in the server's process.</summary>
     public bool IsServer => UserId.Length == 0;
+
+    /// <summary>Whether this could be a tenant: it stands in keys and channels.</summary>
+    public static bool IsTenant(string? tenant) =>
+        tenant is { Length: > 0 and <= MaxTenantLength } && tenant.All(character => char.IsAsciiLetterOrDigit(character) || character is '.' or '_' or '~' or '-');
 
     /// <exception cref="RealtimeException"><c>token_invalid</c>: the token names nobody.</exception>
     public static Caller From(ClaimsPrincipal? principal)

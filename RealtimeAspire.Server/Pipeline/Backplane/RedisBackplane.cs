@@ -24,6 +24,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     private const int BatchLength = 256;
 
     private static readonly TimeSpan CallTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(1);
 
     private readonly RedisLink _commands;
     private readonly RedisLink _subscriptions;
@@ -44,6 +45,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     // Only the sending loop touches these.
     private readonly List<EncodedEvent> _batch = [];
     private readonly List<Activity> _activities = [];
+    private long _sentAt;
 
     private volatile bool _unreadableIsLogged;
 
@@ -112,6 +114,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
         var links = Task.WhenAll(_commands.RunAsync(sent.Token), _subscriptions.RunAsync(sent.Token));
         while (await WaitToSendAsync(stoppingToken))
         {
+            await GatherAsync(stoppingToken);
             await SendWaitingAsync();
         }
 
@@ -136,6 +139,20 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
         {
             return false;
         }
+    }
+
+    /// <summary>
+    /// Events that follow each other closely leave together: by itself each costs this node, Redis and the other nodes several
+    /// switches of threads. The first after a pause leaves at once.
+    /// </summary>
+    private async Task GatherAsync(CancellationToken stoppingToken)
+    {
+        if (_time.GetElapsedTime(_sentAt) < GatherTime)
+        {
+            await Task.Delay(GatherTime, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        _sentAt = _time.GetTimestamp();
     }
 
     /// <summary>Sends what waits, as much as may be under way at once; drops it while Redis does not answer.</summary>

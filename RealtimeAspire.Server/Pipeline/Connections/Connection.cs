@@ -19,6 +19,7 @@ internal sealed class Connection : IAsyncDisposable
     private readonly Outbound _outbound;
     private readonly Action<Connection> _left;
     private readonly Lock _lock = new();
+    private int _many;
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
@@ -74,7 +75,8 @@ internal sealed class Connection : IAsyncDisposable
         }
 
         await _outbound.FinishAsync();
-        await closing;
+        // How the farewell went is of no interest any more.
+        await closing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _instruments.ConnectionClosed(Caller.Tenant);
         _left(this);
     }
@@ -99,6 +101,11 @@ internal sealed class Connection : IAsyncDisposable
             return _announced[topic] = new object();
         }
     }
+
+    /// <summary>Begins a subscribe to many topics. False: another one is under way.</summary>
+    public bool TryBeginMany() => Interlocked.CompareExchange(ref _many, 1, 0) == 0;
+
+    public void EndMany() => Volatile.Write(ref _many, 0);
 
     /// <summary>Whether nothing has superseded a subscribe.</summary>
     public bool IsWanted(TopicKey topic, object announced)

@@ -11,7 +11,7 @@ namespace RealtimeAspire.Server.Pipeline.Connections;
 /// How a node leaves: it says that it is not ready, takes no new connections, and asks those that it has to move, each after a
 /// while of its own, so that they do not all arrive elsewhere at once. Requests that were accepted are finished by the host.
 /// </summary>
-internal sealed partial class Drain(ConnectionFactory connections, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService, IHealthCheck, IDisposable
+internal sealed partial class Drain(ConnectionFactory connections, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService, IHealthCheck, IDisposable
 {
     // So long for each connection, so that they come at some hundreds a second.
     private static readonly TimeSpan SpreadPerConnection = TimeSpan.FromMilliseconds(5);
@@ -24,6 +24,8 @@ internal sealed partial class Drain(ConnectionFactory connections, TimeProvider 
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly CancellationTokenSource _draining = new();
+    private readonly Lock _lock = new();
+    private Task? _moved;
 
     /// <summary>Cancelled when the node begins to leave.</summary>
     public CancellationToken Draining => _draining.Token;
@@ -32,28 +34,19 @@ internal sealed partial class Drain(ConnectionFactory connections, TimeProvider 
         Task.FromResult(_draining.IsCancellationRequested ? HealthCheckResult.Unhealthy("The node is shutting down.") : HealthCheckResult.Healthy());
 
     /// <summary>Refuses what would last, with the time after which another node answers.</summary>
-    public static async Task RefuseAsync(HttpContext context)
-    {
-        context.Response.Headers.RetryAfter = "1";
-        await Problems.From(ErrorCode.Draining).ExecuteAsync(context);
-    }
+    public static Task RefuseAsync(HttpContext context) => Problems.From(ErrorCode.Draining).ExecuteAsync(context);
 
     /// <summary>Before anything else of the host stops.</summary>
-    public async Task StoppingAsync(CancellationToken cancellationToken)
-    {
-        await _draining.CancelAsync();
-        var spread = TimeSpan.FromTicks(Math.Min(LongestSpread.Ticks, SpreadPerConnection.Ticks * connections.Connections.Count));
-        if (spread > TimeSpan.Zero)
-        {
-            LogDraining(connections.Connections.Count, spread.TotalSeconds);
-        }
+    public Task StoppingAsync(CancellationToken cancellationToken) => MoveAllAsync();
 
-        await Task.WhenAll(connections.Connections.Select(connection => MoveAsync(connection, spread * Random.Shared.NextDouble(), cancellationToken)));
-        var until = time.GetUtcNow() + CloseTime;
-        while (!connections.IsEmpty && time.GetUtcNow() < until && !cancellationToken.IsCancellationRequested)
-        {
-            await Task.Delay(LookInterval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+    /// <summary>
+    /// SignalR drops its connections as soon as the application is told to stop, before any service is. What was registered
+    /// last is called first, and this is after the hub was mapped.
+    /// </summary>
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        lifetime.ApplicationStopping.Register(() => MoveAllAsync().GetAwaiter().GetResult());
+        return Task.CompletedTask;
     }
 
     public void Dispose() => _draining.Dispose();
@@ -62,16 +55,40 @@ internal sealed partial class Drain(ConnectionFactory connections, TimeProvider 
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private async Task MoveAsync(Connection connection, TimeSpan delay, CancellationToken cancellationToken)
+    private Task MoveAllAsync()
+    {
+        lock (_lock)
+        {
+            return _moved ??= Background.Run(MoveAllOnceAsync);
+        }
+    }
+
+    private async Task MoveAllOnceAsync()
+    {
+        await _draining.CancelAsync();
+        var open = connections.Connections;
+        var spread = TimeSpan.FromTicks(Math.Min(LongestSpread.Ticks, SpreadPerConnection.Ticks * open.Count));
+        if (open.Count > 0)
+        {
+            LogDraining(open.Count, spread.TotalSeconds);
+        }
+
+        await Task.WhenAll(open.Select(connection => MoveAsync(connection, spread * Random.Shared.NextDouble())));
+        var until = time.GetUtcNow() + CloseTime;
+        while (!connections.IsEmpty && time.GetUtcNow() < until)
+        {
+            await Task.Delay(LookInterval, time);
+        }
+    }
+
+    private async Task MoveAsync(Connection connection, TimeSpan delay)
     {
         connection.Send(new Control { Type = Control.Draining, Code = ErrorCode.Draining.Code, Reason = ErrorCode.Draining.Sentence, RetryAfterMs = (int)delay.TotalMilliseconds });
-        await Task.Delay(delay + Grace, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(delay + Grace, time);
         connection.Close(ErrorCode.Draining);
     }
 

@@ -1,11 +1,12 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
+using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Gives each hub connection its <see cref="Connection"/>, which writes past SignalR's own, awaiting, manager.</summary>
-internal sealed class HubLifetime(ConnectionFactory connections, TimeProvider time, ILogger<HubLifetime> logger)
+internal sealed class HubLifetime(ConnectionFactory connections, Drain drain, TimeProvider time, ILogger<HubLifetime> logger)
     : DefaultHubLifetimeManager<RealtimeHub>(logger)
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
@@ -15,6 +16,12 @@ internal sealed class HubLifetime(ConnectionFactory connections, TimeProvider ti
         if (BearerTokens.ExpiryOf(connection.User) is { } expiry)
         {
             opened.ExpireAfter(expiry + BearerTokens.Grace - time.GetUtcNow(), time);
+        }
+
+        // It came while the others were being told.
+        if (drain.Draining.IsCancellationRequested)
+        {
+            opened.Close(ErrorCode.Draining);
         }
 
         return base.OnConnectedAsync(connection);

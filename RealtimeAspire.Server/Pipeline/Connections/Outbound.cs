@@ -61,6 +61,12 @@ internal sealed class Outbound(
         Turn turn;
         lock (_lock)
         {
+            // It has ended while these were on their way to it.
+            if (conflated.IsForgotten)
+            {
+                return;
+            }
+
             var bytes = conflated.Put(events, out var dropped);
             instruments.Dropped(tenant, dropped);
             turn = _queue.TryTakeRoom(bytes) ? EnqueueWhenDue_NeedsLock(conflated) : Wait_NeedsLock(fits: false);
@@ -142,7 +148,7 @@ internal sealed class Outbound(
             var sending = SendAsync(frame, stopping);
             if (!sending.IsCompletedSuccessfully)
             {
-                _ = WriteRestAsync(frame, sending.AsTask(), stopping);
+                _ = WriteRestAsync(frame, sending, stopping);
                 return;
             }
 
@@ -153,13 +159,17 @@ internal sealed class Outbound(
 
             if (writes == WritesPerSender)
             {
-                _ = Background.Run(() => WriteRestAsync(frame, SendAsync(frame, stopping).AsTask(), stopping));
+                HandOver(frame, stopping);
                 return;
             }
         }
     }
 
-    private async Task WriteRestAsync(OutboundFrame frame, Task sending, CancellationToken stopping)
+    // By itself: its closure would be made for every write.
+    private void HandOver(OutboundFrame frame, CancellationToken stopping) =>
+        _ = Background.Run(() => WriteRestAsync(frame, SendAsync(frame, stopping), stopping));
+
+    private async Task WriteRestAsync(OutboundFrame frame, ValueTask sending, CancellationToken stopping)
     {
         try
         {
@@ -179,14 +189,31 @@ internal sealed class Outbound(
         }
     }
 
-    private ValueTask SendAsync(OutboundFrame frame, CancellationToken stopping) => frame.Control is { } control
-        ? transport.SendControlAsync(control, stopping)
-        : transport.SendEventsAsync(frame.Events!, stopping);
+    /// <summary>Throws nothing by itself, whatever the transport does: who sends has others to serve.</summary>
+    private ValueTask SendAsync(OutboundFrame frame, CancellationToken stopping)
+    {
+        try
+        {
+            return frame.Control is { } control
+                ? transport.SendControlAsync(control, stopping)
+                : transport.SendEventsAsync(frame.Events!, stopping);
+        }
+#pragma warning disable CA1031
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            return ValueTask.FromException(exception);
+        }
+    }
 
     /// <summary>A frame has been written; takes the next, if there is one.</summary>
     private bool TryTakeNext(ref OutboundFrame frame)
     {
-        instruments.Delivered(tenant, frame.Events?.Events.Count ?? 0);
+        if (frame.Events is { } events)
+        {
+            instruments.Delivered(tenant, events.Events.Count);
+        }
+
         lock (_lock)
         {
             _queue.Release(frame.Bytes);
@@ -207,9 +234,10 @@ internal sealed class Outbound(
     {
         var now = time.GetTimestamp();
         conflated.DueAt = now + (long)(conflated.Interval.TotalSeconds * time.TimestampFrequency);
-        if (conflated.Dropped > 0 && (conflated.ToldAt == 0 || time.GetElapsedTime(conflated.ToldAt, now) >= TellInterval))
+        if (conflated.Dropped > 0
+            && (conflated.ToldAt == 0 || time.GetElapsedTime(conflated.ToldAt, now) >= TellInterval)
+            && _queue.TryEnqueue(new Control { Type = Control.Dropped, Topic = conflated.Topic.Name.Value, Count = conflated.Dropped }))
         {
-            _queue.TryEnqueue(new Control { Type = Control.Dropped, Topic = conflated.Topic.Name.Value, Count = conflated.Dropped });
             (conflated.Dropped, conflated.ToldAt) = (0, now);
         }
     }

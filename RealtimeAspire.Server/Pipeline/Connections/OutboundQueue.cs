@@ -33,7 +33,8 @@ internal sealed class OutboundQueue(int capacity)
     /// <summary>Counts bytes that wait; fewer with a negative number. False: it is full, and they are not counted.</summary>
     public bool TryTakeRoom(int bytes)
     {
-        if (bytes > 0 && Bytes + bytes > capacity)
+        // What comes to an empty queue is taken, however large: it does not wait.
+        if (bytes > 0 && Bytes > 0 && Bytes + bytes > capacity)
         {
             return false;
         }

@@ -17,6 +17,9 @@ internal sealed class ConflatedEvents(TopicKey topic, TimeSpan interval)
 
     public TimeSpan Interval => interval;
 
+    /// <summary>Its subscription has ended.</summary>
+    public bool IsForgotten { get; private set; }
+
     /// <summary>It stands in the connection's queue.</summary>
     public bool IsQueued { get; set; }
 
@@ -68,6 +71,7 @@ internal sealed class ConflatedEvents(TopicKey topic, TimeSpan interval)
     {
         var bytes = _newest.Values.Sum(kept => kept.Event.Json.Length);
         _newest.Clear();
+        IsForgotten = true;
         Timer?.Dispose();
         return bytes;
     }

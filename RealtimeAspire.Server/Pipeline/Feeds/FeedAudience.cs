@@ -8,7 +8,9 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 /// </summary>
 internal sealed class FeedAudience(TailMemory memory)
 {
-    private const int Detached = -2;
+    /// <summary>The <see cref="Subscription.Slot"/> of a subscription that no feed has.</summary>
+    public const int Detached = -2;
+
     private const int Attached = -1;
 
     private readonly Lock _lock = new();
@@ -20,6 +22,10 @@ internal sealed class FeedAudience(TailMemory memory)
     private Position _last = Position.Origin;
     private int _count;
     private bool _closed;
+    private int _restarts;
+
+    /// <summary>How often the feed has started again: what was read before does not belong to what comes after.</summary>
+    public int Restarts => Volatile.Read(ref _restarts);
 
     /// <summary>The position after the last event that was fanned out.</summary>
     public Position Last
@@ -98,13 +104,19 @@ internal sealed class FeedAudience(TailMemory memory)
     /// Goes live behind what was read from the log, if nothing between the two is missing.
     /// </summary>
     /// <param name="subscription">Attached.</param>
+    /// <param name="restarts"><see cref="Restarts"/> before the log was read.</param>
     /// <param name="at">Where the reader is, as the log says; moved over what is added to <paramref name="events"/>.</param>
     /// <param name="events">What the reader has been given so far.</param>
     /// <returns>False: read on from <paramref name="at"/>; or the subscription has ended.</returns>
-    public bool TryGoLive(Subscription subscription, ref Position at, List<EncodedEvent> events)
+    public bool TryGoLive(Subscription subscription, int restarts, ref Position at, List<EncodedEvent> events)
     {
         lock (_lock)
         {
+            if (_closed || restarts != _restarts)
+            {
+                return false;
+            }
+
             // The log is ahead of the feed: what comes again is skipped.
             if (at.Offset > _last.Offset && (_last.Offset == 0 || _last.Epoch == at.Epoch))
             {
@@ -183,6 +195,7 @@ internal sealed class FeedAudience(TailMemory memory)
     {
         lock (_lock)
         {
+            _restarts++;
             _last = position;
             _tail.Clear();
             return _snapshot ??= [.. _live];

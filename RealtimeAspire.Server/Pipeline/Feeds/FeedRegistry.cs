@@ -17,6 +17,7 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
     private static readonly TimeSpan AttachTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ReadTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CheckIntervalAlone = TimeSpan.FromMilliseconds(500);
 
     private readonly int _pageSize = options.Value.Limits.HistoryEvents;
@@ -25,7 +26,7 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
     private readonly SemaphoreSlim _hurry = new(0, 1);
 
     // What is to be looked at before the next round; all of it when a backplane was away.
-    private ConcurrentDictionary<TopicKey, bool> _changed = new();
+    private readonly ConcurrentDictionary<TopicKey, bool> _changed = new();
     private volatile bool _allChanged;
 
     /// <summary>Whether changes that nobody announces to this node are thought to happen: then it looks more often.</summary>
@@ -96,7 +97,7 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
         while (!stoppingToken.IsCancellationRequested)
         {
             await WaitAsync(next - context.Time.GetUtcNow(), stoppingToken);
-            var changed = Interlocked.Exchange(ref _changed, new());
+            var changed = _changed.Keys.Where(topic => _changed.TryRemove(topic, out _)).ToList();
             if (_allChanged || context.Time.GetUtcNow() >= next)
             {
                 _allChanged = false;
@@ -106,7 +107,7 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
             }
             else
             {
-                await CompareTipsAsync(changed.Keys.Select(topic => _feeds.GetValueOrDefault(topic)).OfType<TopicFeed>(), stoppingToken);
+                await CompareTipsAsync(changed.Select(topic => _feeds.GetValueOrDefault(topic)).OfType<TopicFeed>(), stoppingToken);
             }
         }
 
@@ -174,7 +175,7 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
     {
         try
         {
-            var tips = await log.ReadTipsAsync([.. asOf.Keys.Select(feed => feed.Topic)], cancellationToken);
+            var tips = await log.ReadTipsAsync([.. asOf.Keys.Select(feed => feed.Topic)], cancellationToken).WaitAsync(ReadTime, context.Time, cancellationToken);
             foreach (var (feed, offset) in asOf)
             {
                 feed.PostTip(tips[feed.Topic], offset);
@@ -182,17 +183,20 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
 
             _failing.TryRemove(log, out _);
         }
-        catch (RealtimeException exception)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The node stops.
+        }
+        // Whatever it is: this loop must live, and the next round asks again.
+#pragma warning disable CA1031
+        catch (Exception exception)
+#pragma warning restore CA1031
         {
             // Once for each time it is down.
             if (_failing.TryAdd(log, true))
             {
                 LogCheckFailed(exception, asOf.Count);
             }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The node stops.
         }
     }
 

@@ -35,7 +35,7 @@ internal sealed class Subscription
     public TopicFeed? Feed { get; set; }
 
     /// <summary>Its place among the feed's live subscriptions; only under the feed's lock.</summary>
-    public int Slot { get; set; }
+    public int Slot { get; set; } = FeedAudience.Detached;
 
     public bool HasEnded => _ended;
 

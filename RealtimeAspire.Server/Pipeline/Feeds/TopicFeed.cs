@@ -22,7 +22,7 @@ internal sealed partial class TopicFeed
     private const int BatchBytes = 64 * 1024;
 
     // A fan-out to more than this many lets others have the thread in between.
-    private const int SliceLength = 256;
+    private const int SliceLength = 1_024;
 
     /// <summary>Two nodes' messages may cross; what is still missing after this time is read from the log.</summary>
     private static readonly TimeSpan CrossingTime = TimeSpan.FromMilliseconds(20);
@@ -46,6 +46,7 @@ internal sealed partial class TopicFeed
     private readonly List<EncodedEvent> _ready = [];
     private int _readyBytes;
     private long? _holeSince;
+    private long _holeAfter;
     private bool _failing;
 
     // Under the lock.
@@ -165,7 +166,9 @@ internal sealed partial class TopicFeed
         }
         finally
         {
+            // Gives its memory back, and lets nobody wait for what does not come.
             Audience.Restart(Position.Origin);
+            _started.TrySetResult();
         }
     }
 
@@ -212,7 +215,12 @@ internal sealed partial class TopicFeed
             return await _queue.Reader.WaitToReadAsync();
         }
 
-        _holeSince ??= _context.Time.GetTimestamp();
+        if (_holeSince is null || _holeAfter != _sequence.Last.Offset)
+        {
+            // Another hole than the last time: it has its own time to close by itself.
+            (_holeSince, _holeAfter) = (_context.Time.GetTimestamp(), _sequence.Last.Offset);
+        }
+
         using var crossing = new CancellationTokenSource(CrossingTime, _context.Time);
         try
         {
@@ -225,7 +233,7 @@ internal sealed partial class TopicFeed
     }
 
     private bool HoleIsOld() =>
-        _sequence.HasHole && _holeSince is { } since && _context.Time.GetElapsedTime(since) >= CrossingTime;
+        _sequence.HasHole && _holeAfter == _sequence.Last.Offset && _holeSince is { } since && _context.Time.GetElapsedTime(since) >= CrossingTime;
 
     private async ValueTask TakeAsync(Input input)
     {

@@ -51,15 +51,16 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
         noted as (
           insert into realtime.event_ids (tenant, topic_id, publisher, id, "offset", content, created_at)
           select tenant, topic_id, publisher, id, off, content, at from placed where (select count(*) from forgotten) >= 0)
-        select n, off, at, epoch || (select realtime.incarnation()), false, false from placed
+        select n, off, at, epoch, false, false from placed
         union all
-        select s.n, s.off, s.at, t.epoch || (select realtime.incarnation()), true, s.conflict
+        select s.n, s.off, s.at, t.epoch, true, s.conflict
           from seen s join realtime.topics t using (topic_id)
         """;
 
     // A publish that is sent again must find its own first try, however short its window: longer than a publish can wait.
     private static readonly TimeSpan ResendTime = TimeSpan.FromMinutes(6);
 
+    private readonly string _incarnation;
     private readonly NpgsqlBatch _batch;
     private readonly NpgsqlParameter<long[]> _locks = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint };
     private readonly NpgsqlParameter<long[]> _topics = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint };
@@ -74,8 +75,13 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
     private readonly NpgsqlParameter<int[]> _classes = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
     private readonly NpgsqlParameter<TimeSpan[]> _windows = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval };
 
-    public PostgresAppendCommand(NpgsqlConnection connection, TimeSpan longestWindow, int timeoutSeconds)
+    /// <param name="connection">Open.</param>
+    /// <param name="incarnation">The database's, which every epoch ends with. It stays the same for as long as the connection.</param>
+    /// <param name="longestWindow">How far back ids are looked for.</param>
+    /// <param name="timeoutSeconds">How long the round trip may take.</param>
+    public PostgresAppendCommand(NpgsqlConnection connection, string incarnation, TimeSpan longestWindow, int timeoutSeconds)
     {
+        _incarnation = incarnation;
         var longest = new NpgsqlParameter<TimeSpan> { NpgsqlDbType = NpgsqlDbType.Interval, TypedValue = Max(longestWindow, ResendTime) };
         _batch = new NpgsqlBatch(connection)
         {
@@ -103,7 +109,7 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            var position = new Position(reader.GetString(3), reader.GetInt64(1));
+            var position = new Position(reader.GetString(3) + _incarnation, reader.GetInt64(1));
             var outcome = new AppendOutcome(position, reader.GetFieldValue<DateTimeOffset>(2), reader.GetBoolean(4));
             placements[reader.GetInt64(0) - 1] = new Placement(outcome, reader.GetBoolean(5));
         }

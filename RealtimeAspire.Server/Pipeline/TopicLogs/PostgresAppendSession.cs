@@ -143,7 +143,9 @@ internal sealed class PostgresAppendSession(
             await settings.ExecuteNonQueryAsync(limit.Token);
         }
 
-        var command = new PostgresAppendCommand(_connection, PostgresRetention.LongestWindow(catalog), CommandTimeoutSeconds);
+        await using var read = new NpgsqlCommand("select realtime.incarnation()", _connection);
+        var incarnation = (string)(await read.ExecuteScalarAsync(limit.Token))!;
+        var command = new PostgresAppendCommand(_connection, incarnation, PostgresRetention.LongestWindow(catalog), CommandTimeoutSeconds);
         await command.PrepareAsync(limit.Token);
         return _command = command;
     }

@@ -69,12 +69,6 @@ internal sealed class PostgresAppender(
         {
             pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
         }
-
-        // Stopped before its loop had begun: nobody else answers these.
-        while (ExecuteTask is { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
-        {
-            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
-        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

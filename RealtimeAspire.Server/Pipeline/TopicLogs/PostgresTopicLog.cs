@@ -10,9 +10,15 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 /// The durable log: appends go through the node's one appender, reads through the pool. A reader sees the retention of the
 /// configuration at once, whatever of the rest is still stored.
 /// </summary>
-internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog catalog, PostgresAppender appender) : ITopicLog
+internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog catalog, PostgresAppender appender, TimeProvider time) : ITopicLog, IDisposable
 {
     private const int CommandTimeoutSeconds = 2;
+    private const int MaxReaders = 32;
+
+    private static readonly TimeSpan TurnTime = TimeSpan.FromSeconds(2);
+
+    /// <summary>Nearly every reader wants what is younger; clocks of nodes and database differ by less.</summary>
+    private static readonly TimeSpan RecentTime = TimeSpan.FromDays(2);
 
     private const string Tips = """
         select t.tenant, t.topic, t.epoch || (select realtime.incarnation()), t.last_offset
@@ -24,13 +30,69 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
     private static readonly string ReadNewest = Read("e.\"offset\" > t.last_offset - $3", "desc");
     private static readonly string ReadSince = Read("e.created_at >= $3", "asc");
 
+    private readonly SemaphoreSlim _readers = new(MaxReaders);
+
     public bool AnnouncesAppends => false;
 
     public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed) => appender.AppendAsync(append, committed);
 
     public async Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken)
     {
-        var retention = catalog.Get(topic.Name).Retention;
+        // Tip checks and appends need connections too, however many readers come at once.
+        if (!await _readers.WaitAsync(TurnTime, cancellationToken))
+        {
+            throw new RealtimeException(ErrorCode.Overloaded);
+        }
+
+        try
+        {
+            var retention = catalog.Get(topic.Name).Retention;
+            var now = time.GetUtcNow();
+            if (range is LogRange.Since since)
+            {
+                return await ReadAsync(topic, range, limit, retention, since.Time, cancellationToken);
+            }
+
+            var recent = await ReadAsync(topic, range, limit, retention, now - RecentTime, cancellationToken);
+            return IsWhole(recent, range, limit)
+                ? recent
+                : await ReadAsync(topic, range, limit, retention, retention.Age is { } age ? now - age - RecentTime : null, cancellationToken);
+        }
+        catch (DbException exception)
+        {
+            throw Unavailable(exception);
+        }
+        finally
+        {
+            _readers.Release();
+        }
+    }
+
+    public void Dispose() => _readers.Dispose();
+
+    /// <summary>Whether a page that was read from the newest partitions is what all of them would have given.</summary>
+    internal static bool IsWhole(LogPage page, LogRange range, int limit)
+    {
+        var first = page.Events.Count == 0 ? page.Tip.Offset + 1 : page.Events[0].Position.Offset;
+        return range switch
+        {
+            LogRange.After after => first <= Math.Max(after.Offset + 1, page.Floor),
+            LogRange.Newest newest => page.Events.Count >= Math.Min(newest.Count, limit) || first <= page.Floor || IsFull(page),
+            _ => page.Events.Count >= limit || first <= page.Floor || IsFull(page),
+        };
+    }
+
+    private static bool IsFull(LogPage page) => page.Events.Sum(logged => (long)logged.Payload.Length) >= LogPage.MaxBytes;
+
+    /// <param name="topic">The topic.</param>
+    /// <param name="range">Which events.</param>
+    /// <param name="limit">The most of them.</param>
+    /// <param name="retention">What of them is still to be read.</param>
+    /// <param name="notBefore">Partitions of earlier days are not even opened: there may be hundreds, each with a lock. Null: all are.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    private async Task<LogPage> ReadAsync(
+        TopicKey topic, LogRange range, int limit, Retention retention, DateTimeOffset? notBefore, CancellationToken cancellationToken)
+    {
         var (sql, bound) = range switch
         {
             LogRange.After after => (ReadAfter, new NpgsqlParameter { Value = after.Offset }),
@@ -39,24 +101,18 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
             LogRange.Since since => (ReadSince, new NpgsqlParameter { Value = since.Time.ToUniversalTime() }),
             _ => throw new ArgumentOutOfRangeException(nameof(range)),
         };
-        try
-        {
-            await using var command = dataSource.CreateCommand(sql);
-            command.CommandTimeout = CommandTimeoutSeconds;
-            command.Parameters.Add(new NpgsqlParameter { Value = topic.Tenant });
-            command.Parameters.Add(new NpgsqlParameter { Value = topic.Name.Value });
-            command.Parameters.Add(bound);
-            command.Parameters.Add(new NpgsqlParameter { Value = (long)limit });
-            command.Parameters.Add(new NpgsqlParameter { Value = (long)LogPage.MaxBytes });
-            command.Parameters.Add(new NpgsqlParameter { Value = retention.Events ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint });
-            command.Parameters.Add(new NpgsqlParameter { Value = retention.Age ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Interval });
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            return await ReadPageAsync(topic, reader, cancellationToken);
-        }
-        catch (DbException exception)
-        {
-            throw Unavailable(exception);
-        }
+        await using var command = dataSource.CreateCommand(sql);
+        command.CommandTimeout = CommandTimeoutSeconds;
+        command.Parameters.Add(new NpgsqlParameter { Value = topic.Tenant });
+        command.Parameters.Add(new NpgsqlParameter { Value = topic.Name.Value });
+        command.Parameters.Add(bound);
+        command.Parameters.Add(new NpgsqlParameter { Value = (long)limit });
+        command.Parameters.Add(new NpgsqlParameter { Value = (long)LogPage.MaxBytes });
+        command.Parameters.Add(new NpgsqlParameter { Value = retention.Events ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint });
+        command.Parameters.Add(new NpgsqlParameter { Value = retention.Age ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter { Value = (notBefore ?? DateTimeOffset.UnixEpoch).ToUniversalTime() });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await ReadPageAsync(topic, reader, cancellationToken);
     }
 
     public async Task<IReadOnlyDictionary<TopicKey, Position>> ReadTipsAsync(IReadOnlyCollection<TopicKey> topics, CancellationToken cancellationToken)
@@ -127,7 +183,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
               select e.*, sum(octet_length(e.payload)) over (order by e."offset" {direction} rows unbounded preceding) as bytes
                 from realtime.events e
                where e.topic_id = t.topic_id and e."offset" >= t.first and e."offset" <= t.last_offset
-                 and e.created_at > coalesce(now() - $7, '-infinity') and {condition}
+                 and e.created_at >= $8 and e.created_at > coalesce(now() - $7, '-infinity') and {condition}
                order by e."offset" {direction} limit $4) p
              where p.bytes - octet_length(p.payload) < $5) e on true
          where t.tenant = $1 and t.topic = $2

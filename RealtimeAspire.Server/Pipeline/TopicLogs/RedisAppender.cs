@@ -69,7 +69,7 @@ internal sealed class RedisAppender(
         await base.StopAsync(cancellationToken);
 
         // Stopped before its loop had begun: nobody else answers these.
-        while (ExecuteTask is { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
+        while (ExecuteTask is null or { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
         {
             pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
         }

@@ -97,10 +97,10 @@ internal sealed partial class RedisScripts(RedisLink link, TimeProvider time, IL
         }
     }
 
-    [LoggerMessage(EventId = 1111, Level = LogLevel.Warning, Message = "The log in Redis fails: {Reason}. Publishes and reads of recoverable topics are refused as long as it does")]
+    [LoggerMessage(EventId = 1121, Level = LogLevel.Warning, Message = "The log in Redis fails: {Reason}. Publishes and reads of recoverable topics are refused as long as it does")]
     private partial void LogFailing(Exception exception, string reason);
 
-    [LoggerMessage(EventId = 1112, Level = LogLevel.Information, Message = "The log in Redis works again")]
+    [LoggerMessage(EventId = 1122, Level = LogLevel.Information, Message = "The log in Redis works again")]
     private partial void LogWorking();
 
     private readonly record struct Reply(RedisResult? Result, Exception? Error)
