@@ -276,6 +276,32 @@ public sealed class PostgresRetentionScenarios(Topology topology) : IAsyncLifeti
     }
 
     [Fact]
+    public async Task Only_a_read_that_needs_them_looks_at_older_days()
+    {
+        await using var node = await Database.StartNodeAsync();
+        await AppendAsync(node, "room:a", 10);
+        await MakeOlderAsync("\"offset\" <= 5", days: 9);
+        Assert.Equal(Offsets(1, 10), await node.OffsetsAsync("room:a"));
+        Assert.Equal(Offsets(3, 10), await node.OffsetsAsync("room:a", new LogRange.After(2)));
+        Assert.Equal(Offsets(1, 6), await node.OffsetsAsync("room:a", new LogRange.Before(7)));
+        Assert.Equal(Offsets(2, 4), (await node.ReadAsync("room:a", new LogRange.Before(5), limit: 3)).Events.Select(logged => logged.Position.Offset));
+        Assert.Equal(Offsets(4, 10), await node.OffsetsAsync("room:a", new LogRange.Newest(7)));
+        Assert.Empty(await node.OffsetsAsync("room:a", new LogRange.Before(1)));
+
+        await using var connection = await Database.ConnectAsync();
+        await using var transaction = await connection.BeginTransactionAsync(Topology.Cancelled);
+        await using var hold = new NpgsqlCommand($"lock table realtime.{Name("events_0", 9)} in access exclusive mode", connection);
+        await hold.ExecuteNonQueryAsync(Topology.Cancelled);
+
+        Assert.Equal(Offsets(6, 10), await node.OffsetsAsync("room:a", new LogRange.After(5)));
+        Assert.Equal(Offsets(6, 10), await node.OffsetsAsync("room:a", new LogRange.Newest(5)));
+        Assert.Equal(Offsets(6, 7), (await node.ReadAsync("room:a", new LogRange.Before(8), limit: 2)).Events.Select(logged => logged.Position.Offset));
+        Assert.Empty(await node.OffsetsAsync("room:a", new LogRange.After(10)));
+        Assert.Empty(await node.OffsetsAsync("room:b"));
+        Assert.Equal("log_unavailable", (await Assert.ThrowsAsync<RealtimeException>(() => node.OffsetsAsync("room:a"))).Code);
+    }
+
+    [Fact]
     public async Task A_database_of_the_first_release_keeps_its_events_and_ids()
     {
         await using var database = await PostgresDatabase.CreateAsync(topology, migrations: 2);
