@@ -13,7 +13,9 @@ internal sealed class PollReadingLine(string user, ReadingLogs logs, Func<int, U
         using var api = new HttpApi(user, options, time);
         while (true)
         {
-            var replies = await api.PollAsync(address(connection), [.. logs.Topics.Select(topic => (topic, logs[topic].At))], Wait, over);
+            // The first only asks where the topics are: it would wait as long as nobody publishes.
+            var wait = logs.Joined.IsCompleted ? Wait : TimeSpan.Zero;
+            var replies = await api.PollAsync(address(connection), [.. logs.Topics.Select(topic => (topic, logs[topic].At))], wait, over);
             foreach (var reply in replies)
             {
                 logs[reply.Topic].Ask(connection);

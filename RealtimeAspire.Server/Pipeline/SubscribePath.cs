@@ -217,7 +217,12 @@ internal sealed partial class SubscribePath(
         // or an unsubscribe, gets this answer for good measure.
         return more || !subscription.Connection.IsWanted(subscription.Topic, announced) ? Answer() : null;
 
-        SubscribeAnswer Answer() => new(subscription.Topic.Name.Value, at, recovery, subscription.Conflate(events), more);
+        SubscribeAnswer Answer()
+        {
+            // Never partial: where something is missing, what came while it joined is left out too, and the position is behind it.
+            IReadOnlyList<EncodedEvent> told = recovery is Recovery.Gap or Recovery.NewEpoch ? [] : subscription.Conflate(events);
+            return new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, told, more);
+        }
     }
 
     /// <summary>Where the reader starts: what was asked for, what became of it, and the first events.</summary>

@@ -21,8 +21,14 @@ internal sealed class Proof(Topology topology, ITestOutputHelper output)
         var times = Environment.GetEnvironmentVariable("REALTIME_LONG") == "1" ? LongRuns : 1;
         for (var i = 0; i < times; i++)
         {
-            await RunOnceAsync(configure, fault, expect);
-            await topology.BecomesHealthyAsync();
+            try
+            {
+                await RunOnceAsync(configure, fault, expect);
+            }
+            finally
+            {
+                await topology.BecomesHealthyAsync();
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Aspire.Hosting.ApplicationModel;
 using RealtimeAspire.Checker.Load;
 
 namespace RealtimeAspire.Tests.Scenarios;
@@ -10,6 +11,9 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
 {
     private const int Tries = 8;
     private const int UnderWay = 3;
+
+    // What dies often is started again after longer and longer waits.
+    private static readonly TimeSpan RestartLimit = TimeSpan.FromMinutes(2);
 
     /// <summary>Kills a process while a publish waits for its answer, and waits until the load goes on.</summary>
     public Task KillAsync(CheckRun run, string resourceId) => UntilMetAsync(run, () => KillOnceAsync(run, resourceId));
@@ -45,7 +49,10 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
         var victim = topology.ProcessId(resourceId);
         using var process = Process.GetProcessById(victim);
         var hasMet = await MeetAsync(run, process.Kill);
-        await Eventually.BecomesTrueAsync(() => topology.ProcessId(resourceId) != victim, $"{resourceId} has not been started again");
+        await Eventually.BecomesTrueAsync(
+            () => topology.States().Any(state => state.ResourceId == resourceId && state.Snapshot.State?.Text == KnownResourceStates.Running) && topology.ProcessId(resourceId) != victim,
+            $"{resourceId} has not been started again",
+            RestartLimit);
         return hasMet;
     }
 

@@ -137,7 +137,7 @@ public sealed class ProofScenarios(Topology topology, ITestOutputHelper output)
         await _proof.RunAsync(
             options => options with
             {
-                SubscribeAt = (subscriber, connection) => (subscriber, connection) is (0, 0) ? relay.Address : topology.Api,
+                SubscribeAt = (subscriber, _) => subscriber == 0 ? relay.Address : topology.Api,
                 Subscribers = 3,
                 DropsAfter = TimeSpan.FromHours(1),
                 Padding = 40_000,

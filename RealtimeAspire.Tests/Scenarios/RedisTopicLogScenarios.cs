@@ -134,8 +134,9 @@ public sealed class RedisTopicLogScenarios : RedisTopicLogScenario
         Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5));
         await AnswersAsync(node);
 
+        // It may have been carried out after the pause, or have gone down with a connection that was replaced.
         var again = await AppendAsync(node, "b");
-        Assert.Equal((2, true), (again.Position.Offset, again.Duplicate));
+        Assert.Equal(2, again.Position.Offset);
         Assert.Equal(["a", "b"], (await ReadAsync(node)).Events.Select(logged => logged.Id));
     }
 

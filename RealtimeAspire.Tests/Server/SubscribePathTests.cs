@@ -71,6 +71,29 @@ public sealed class SubscribePathTests : IAsyncLifetime
         Assert.All([foreign, ahead], answer => Assert.Equal((Recovery.NewEpoch, tip, 0), (answer.Recovery, answer.Position, answer.Events.Count)));
     }
 
+    // What the feed had fanned out while the log was read was given with the news that other events were missing.
+    [Fact]
+    public async Task Never_a_part_of_what_was_missed_comes_with_a_new_epoch_however_busy_the_topic_is()
+    {
+        await PublishAsync(3);
+        var witness = new RecordingTransport();
+        await _node.SubscribeAsync(_node.Connect(witness), Room);
+        var reads = _node.Log.Reads;
+        var page = new TaskCompletionSource();
+        _node.Log.Page = page.Task;
+        var subscribing = _node.SubscribeAsync(_node.Connect(_transport), Room, new Position("other", 1));
+        await Until.TrueAsync(() => _node.Log.Reads > reads);
+
+        await PublishAsync(2);
+        await Until.TrueAsync(() => witness.Offsets.Count == 2);
+        page.SetResult();
+        var answer = await subscribing;
+        await PublishAsync(1);
+
+        Assert.Equal((Recovery.NewEpoch, 0, 5), (answer.Recovery, answer.Events.Count, answer.Position.Offset));
+        await DeliveredAsync(6);
+    }
+
     [Fact]
     public async Task A_position_below_what_is_kept_is_a_gap_without_events_and_live_from_the_tip()
     {
@@ -128,6 +151,8 @@ public sealed class SubscribePathTests : IAsyncLifetime
     public async Task Nobody_who_joins_while_events_are_published_misses_one_or_has_one_twice()
     {
         await using var node = new TestNode(options: new RealtimeOptions { Limits = new LimitOptions { PublishBurst = 10_000_000 } });
+        // What overflows a feed's queue is found at the log's tip.
+        await node.StartAsync();
         using var stop = new CancellationTokenSource();
         var publishing = Task.Run(
             async () =>
