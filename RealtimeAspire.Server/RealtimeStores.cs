@@ -43,7 +43,7 @@ internal static class RealtimeStores
             AddPostgres(services);
         }
 
-        services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()!));
+        services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton(provider => new LogCatalog(
             provider.GetRequiredService<TopicCatalog>(),
             durable: hasPostgres ? provider.GetRequiredService<PostgresTopicLog>() : new NoTopicLog(),

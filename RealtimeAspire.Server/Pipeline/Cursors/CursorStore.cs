@@ -9,7 +9,6 @@ namespace RealtimeAspire.Server.Pipeline.Cursors;
 internal sealed class CursorStore(NpgsqlDataSource? dataSource)
 {
     private const int CommandTimeoutSeconds = 2;
-    private const int MaxConsumerLength = 64;
 
     // Acknowledges that cross end at the highest, whoever comes last.
     private const string Advance = """
@@ -34,7 +33,7 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
     public async Task AcknowledgeAsync(
         Caller caller, TopicName topic, string consumer, Position position, Position tip, CancellationToken cancellationToken)
     {
-        RequireConsumer(consumer);
+        SubscribeForm.RequireConsumer(consumer);
         if (!position.IsWellFormed || position.Epoch != tip.Epoch || position.Offset > tip.Offset)
         {
             throw new RealtimeException(ErrorCode.PositionInvalid, "The position is not one of this topic as it is now.");
@@ -61,7 +60,7 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
     /// <exception cref="RealtimeException"><c>consumer_invalid</c>, <c>log_unavailable</c>.</exception>
     public async Task<Position?> FindAsync(Caller caller, TopicName topic, string consumer, CancellationToken cancellationToken)
     {
-        RequireConsumer(consumer);
+        SubscribeForm.RequireConsumer(consumer);
         try
         {
             await using var command = CreateCommand(Find, caller, topic, consumer);
@@ -71,14 +70,6 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
         catch (DbException exception)
         {
             throw Unavailable(exception);
-        }
-    }
-
-    private static void RequireConsumer(string consumer)
-    {
-        if (consumer is null or { Length: 0 or > MaxConsumerLength } || consumer.AsSpan().ContainsAnyExceptInRange('!', '~'))
-        {
-            throw new RealtimeException(ErrorCode.ConsumerInvalid);
         }
     }
 

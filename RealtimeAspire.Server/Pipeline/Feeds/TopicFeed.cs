@@ -22,7 +22,7 @@ internal sealed partial class TopicFeed
     private const int BatchBytes = 64 * 1024;
 
     // A fan-out to more than this many lets others have the thread in between.
-    private const int SliceLength = 1_024;
+    private const int SliceLength = 256;
 
     /// <summary>Two nodes' messages may cross; what is still missing after this time is read from the log.</summary>
     private static readonly TimeSpan CrossingTime = TimeSpan.FromMilliseconds(20);
