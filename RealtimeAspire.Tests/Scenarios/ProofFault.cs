@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Aspire.Hosting.ApplicationModel;
 using RealtimeAspire.Checker.Load;
 
@@ -16,16 +17,28 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
     private static readonly TimeSpan RestartLimit = TimeSpan.FromMinutes(2);
 
     /// <summary>Kills a process while a publish waits for its answer, and waits until the load goes on.</summary>
-    public Task KillAsync(CheckRun run, string resourceId) => UntilMetAsync(run, () => KillOnceAsync(run, resourceId));
+    public Task KillAsync(CheckRun run, string resourceId) => UntilMetAsync(run, () => KillOnceAsync(run, resourceId, process => MeetAsync(run, process.Kill)));
 
-    /// <summary>Kills a node that had taken a publish, or was about to, and took the answer with it.</summary>
-    public Task KillPublisherOfAsync(CheckRun run, string resourceId) => UntilMetAsync(run, async () =>
+    /// <summary>Kills a node that has taken publishes and answers them no more: it is stopped in the middle of them first.</summary>
+    public async Task KillPublisherOfAsync(CheckRun run, string resourceId)
     {
+        await run.ReachesAsync(100);
         var before = run.Tally.Unknown;
-        await KillOnceAsync(run, resourceId);
-        await run.ReachesAsync(run.Tally.Acknowledged + 50);
-        return run.Tally.Unknown > before;
-    });
+        await KillOnceAsync(run, resourceId, async node =>
+        {
+            await UnderWayAsync(run.Tally);
+            using (var freeze = Process.Start("kill", ["-STOP", node.Id.ToString(CultureInfo.InvariantCulture)]))
+            {
+                await freeze.WaitForExitAsync(Topology.Cancelled);
+            }
+
+            await UnderWayAsync(run.Tally);
+            node.Kill();
+            return true;
+        });
+        await run.ReachesAsync(run.Tally.Acknowledged + 100);
+        Assert.True(run.Tally.Unknown > before, $"The killed node owed nobody an answer: {run.Tally}");
+    }
 
     /// <summary>Anything that happens at once.</summary>
     public Task StrikeAsync(CheckRun run, Action strike) => UntilMetAsync(run, () => MeetAsync(run, strike));
@@ -44,11 +57,11 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
         await run.ReachesAsync(run.Tally.Acknowledged + 100);
     }
 
-    private async Task<bool> KillOnceAsync(CheckRun run, string resourceId)
+    private async Task<bool> KillOnceAsync(CheckRun run, string resourceId, Func<Process, Task<bool>> kill)
     {
         var victim = topology.ProcessId(resourceId);
         using var process = Process.GetProcessById(victim);
-        var hasMet = await MeetAsync(run, process.Kill);
+        var hasMet = await kill(process);
         await Eventually.BecomesTrueAsync(
             () => topology.States().Any(state => state.ResourceId == resourceId && state.Snapshot.State?.Text == KnownResourceStates.Running) && topology.ProcessId(resourceId) != victim,
             $"{resourceId} has not been started again",
@@ -60,9 +73,12 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
     private static async Task<bool> MeetAsync(CheckRun run, Action strike)
     {
         var tally = run.Tally;
-        await Eventually.BecomesTrueAsync(() => SpinWait.SpinUntil(() => tally.UnderWay >= UnderWay, TimeSpan.FromMilliseconds(200)), "there are never publishes under way");
+        await UnderWayAsync(tally);
         var tick = tally.Tick();
         strike();
         return tally.IsUnderWaySince(tick);
     }
+
+    private static Task UnderWayAsync(Tally tally) => Eventually.BecomesTrueAsync(
+        () => SpinWait.SpinUntil(() => tally.UnderWay >= UnderWay, TimeSpan.FromMilliseconds(200)), "there are never publishes under way");
 }

@@ -89,9 +89,10 @@ public sealed class Topology : IAsyncLifetime
         return client;
     }
 
+    /// <summary>A connection of its own: a pooled one may be to a Postgres that another scenario has killed.</summary>
     public async Task<NpgsqlConnection> OpenDatabaseAsync()
     {
-        var connection = new NpgsqlConnection(await App.GetConnectionStringAsync("realtime", Cancelled));
+        var connection = new NpgsqlConnection($"{await App.GetConnectionStringAsync("realtime", Cancelled)};Pooling=false");
         await connection.OpenAsync(Cancelled);
         return connection;
     }
