@@ -59,19 +59,10 @@ internal sealed class ProofNode : IAsyncDisposable
         _process.Dispose();
     }
 
-    private async Task<bool> IsReadyAsync()
+    private Task<bool> IsReadyAsync()
     {
         Assert.False(_process.HasExited, "The node has ended before it was ready.");
-        try
-        {
-            using var http = new HttpClient { BaseAddress = Address };
-            using var answer = await http.GetAsync("/health", Topology.Cancelled);
-            return answer.IsSuccessStatusCode;
-        }
-        catch (HttpRequestException)
-        {
-            return false;
-        }
+        return Topology.IsReadyAsync(Address);
     }
 
     /// <summary>Beside the tests' own output.</summary>

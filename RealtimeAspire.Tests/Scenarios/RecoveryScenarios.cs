@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Http.Json;
 using Aspire.Hosting.Testing;
 using Npgsql;
 using RealtimeAspire.Protocol;
@@ -82,6 +83,31 @@ public sealed class RecoveryScenarios(Topology topology, ITestOutputHelper outpu
             var error = await Assert.ThrowsAsync<RealtimeException>(() => phone.InvokeAsync("Acknowledge", new { topic, position = wrong, consumer = "phone" }));
             Assert.Equal("position_invalid", error.Code);
         }
+    }
+
+    /// <summary>Its node dies when it has committed the event and told nobody; no later event shows the hole.</summary>
+    [Fact]
+    public async Task An_event_whose_message_to_the_other_nodes_is_lost_arrives_within_5_s_on_the_same_connection()
+    {
+        var topic = NewTopic("room");
+        using var reader = await ConnectAsync(topology.Nodes()[1]);
+        await reader.InvokeAsync("Subscribe", new { topic });
+        await using var node = await ProofNode.StartAsync(topology, ("Realtime:Faults:KillAfterCommit", "1"));
+        using var publisher = await topology.HttpAsync("ada", node.Address);
+
+        var sent = Stopwatch.GetTimestamp();
+        await Assert.ThrowsAsync<HttpRequestException>(
+            () => publisher.PostAsJsonAsync($"/topics/{topic}/events", new { @event = "app:x", payload = 1, id = "lost" }, Topology.Cancelled));
+        var arrived = (await reader.EventsAsync(1))[0];
+        var delay = Stopwatch.GetElapsedTime(sent);
+        using var other = await ConnectAsync(topology.Nodes()[0]);
+        await PublishAsync(other, topic, 1);
+
+        Assert.Equal("lost", arrived.Id);
+        Assert.Equal([1, 2], (await reader.EventsAsync(2)).Select(item => item.Offset!.Value));
+        output.WriteLine($"It arrived after {delay.TotalSeconds:0.0} s.");
+        // The promise.
+        Assert.InRange(delay.TotalSeconds, 0, 5);
     }
 
     [Fact]

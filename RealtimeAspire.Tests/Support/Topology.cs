@@ -57,9 +57,29 @@ public sealed class Topology : IAsyncLifetime
     }
 
     /// <summary>Waits until each process of each resource is running and healthy, as a scenario has to leave it.</summary>
-    public Task BecomesHealthyAsync() => Eventually.BecomesTrueAsync(
-        () => States().All(s => s.Snapshot.State?.Text == KnownResourceStates.Running && s.Snapshot.HealthStatus == HealthStatus.Healthy),
-        "not everything is running and healthy");
+    public async Task BecomesHealthyAsync()
+    {
+        await Eventually.BecomesTrueAsync(
+            () => States().All(s => s.Snapshot.State?.Text == KnownResourceStates.Running && s.Snapshot.HealthStatus == HealthStatus.Healthy),
+            "not everything is running and healthy");
+        foreach (var node in Nodes())
+            await Eventually.BecomesTrueAsync(() => IsReadyAsync(node.Address), $"{node.ResourceId} does not answer");
+    }
+
+    /// <summary>Whether a node takes work at this moment. What the app host last heard of one that was started again may be older.</summary>
+    public static async Task<bool> IsReadyAsync(Uri node)
+    {
+        try
+        {
+            using var http = new HttpClient { BaseAddress = node };
+            using var answer = await http.GetAsync("/health", Cancelled);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
 
     public int ProcessId(string resourceId) =>
         App.ResourceNotifications.TryGetCurrentState(resourceId, out var state) && state.Snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value is int pid

@@ -37,6 +37,8 @@ internal static class BearerTokens
 
     private static void Configure(JwtBearerOptions bearer, AuthOptions auth, TimeProvider time)
     {
+        // Nobody asks for it again, and a connection would keep it as long as it lasts.
+        bearer.SaveToken = false;
         bearer.TokenValidationParameters = new TokenValidationParameters
         {
             ValidIssuer = auth.Issuer,

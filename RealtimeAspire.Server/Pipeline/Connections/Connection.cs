@@ -23,7 +23,7 @@ internal sealed class Connection : IAsyncDisposable
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
-    private readonly Dictionary<TopicKey, object> _announced = [];
+    private Dictionary<TopicKey, object>? _announced;
     private ITimer? _expiry;
     private Task _closing = Task.CompletedTask;
     private bool _closed;
@@ -64,7 +64,7 @@ internal sealed class Connection : IAsyncDisposable
             _closed = true;
             left = [.. _subscriptions.Values];
             _subscriptions.Clear();
-            _announced.Clear();
+            _announced = null;
             closing = _closing;
             _expiry?.Dispose();
         }
@@ -91,6 +91,8 @@ internal sealed class Connection : IAsyncDisposable
     {
         lock (_lock)
         {
+            // None while none is under way: most of the time, and then an idle connection keeps nothing for it.
+            _announced ??= [];
             var isNew = !_subscriptions.ContainsKey(topic) && !_announced.ContainsKey(topic);
             var count = _subscriptions.Count + _announced.Keys.Count(other => !_subscriptions.ContainsKey(other));
             if (isNew && count >= _limits.SubscriptionsPerConnection)
@@ -123,7 +125,7 @@ internal sealed class Connection : IAsyncDisposable
         {
             if (IsWanted_NeedsLock(topic, announced))
             {
-                _announced.Remove(topic);
+                Forget_NeedsLock(topic);
             }
         }
     }
@@ -159,7 +161,7 @@ internal sealed class Connection : IAsyncDisposable
         Subscription? removed;
         lock (_lock)
         {
-            _announced.Remove(topic);
+            Forget_NeedsLock(topic);
             _subscriptions.Remove(topic, out removed);
         }
 
@@ -234,7 +236,15 @@ internal sealed class Connection : IAsyncDisposable
     }
 
     private bool IsWanted_NeedsLock(TopicKey topic, object announced) =>
-        _announced.TryGetValue(topic, out var latest) && ReferenceEquals(latest, announced);
+        _announced is not null && _announced.TryGetValue(topic, out var latest) && ReferenceEquals(latest, announced);
+
+    private void Forget_NeedsLock(TopicKey topic)
+    {
+        if (_announced is not null && _announced.Remove(topic) && _announced.Count == 0)
+        {
+            _announced = null;
+        }
+    }
 
     private void End(Subscription subscription)
     {

@@ -1,11 +1,8 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
-using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
-using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -24,50 +21,29 @@ internal sealed class PostgresAppender(
     ILogger<PostgresAppender> logger) : BackgroundService
 {
     private const int MaxBatch = 1_000;
-    private const int MaxBatchBytes = 8 * 1024 * 1024;
 
     // Longer than another node's append holds a row, shorter than anybody notices.
     private static readonly TimeSpan LockTimeout = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan SideLockTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SideLockTimeout = TimeSpan.FromSeconds(0.5);
 
-    private readonly TimeSpan _timeout = TimeSpan.FromSeconds(options.Value.Limits.PublishTimeoutSeconds);
-    private readonly Channel<PendingAppend> _waiting = Channel.CreateBounded<PendingAppend>(
-        new BoundedChannelOptions(options.Value.Limits.WaitingPublishes) { SingleReader = true });
-
-    private readonly ByteBudget _waitingBytes = new(options.Value.Limits.WaitingBytes);
+    private readonly AppendLine _line = new(catalog, options.Value.Limits, time);
     private readonly PostgresAppendWriter _writer =
         new(new PostgresAppendSession(dataSource, catalog, tracing, time, LockTimeout), time, logger);
 
     private readonly PostgresSideLane _sideLane =
         new(new PostgresAppendWriter(new PostgresAppendSession(dataSource, catalog, tracing, time, SideLockTimeout), time, logger), time);
 
-    /// <summary>Enters the line before it returns; see <see cref="ITopicLog.AppendAsync"/>.</summary>
-    public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed)
-    {
-        var deadline = append.Started + (long)(_timeout.TotalSeconds * time.TimestampFrequency);
-        var pending = new PendingAppend(append, catalog.Get(append.Topic.Name), committed, deadline, _waitingBytes);
-        if (!pending.TryEnter())
-        {
-            return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.Overloaded));
-        }
-
-        if (!_waiting.Writer.TryWrite(pending))
-        {
-            pending.Fail(new RealtimeException(ErrorCode.Overloaded));
-        }
-
-        return pending.Outcome;
-    }
+    /// <inheritdoc cref="AppendLine.Enter"/>
+    public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed) => _line.Enter(append, committed);
 
     /// <summary>Takes no more, and finishes what it has taken.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
-        _waiting.Writer.TryComplete();
+        _line.Complete();
         await base.StopAsync(cancellationToken);
-        // The loop of a node that is stopped while it starts may never have begun.
-        while (ExecuteTask is null or { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
+        if (ExecuteTask is null or { IsCompleted: true })
         {
-            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+            _line.FailRest();
         }
     }
 
@@ -76,20 +52,9 @@ internal sealed class PostgresAppender(
         var sideLane = Background.Run(() => _sideLane.RunAsync(stoppingToken));
         await Task.Yield();
         var batch = new List<PendingAppend>(MaxBatch);
-        // The line ends when it is completed and empty, not with the token: accepted publishes are stored.
-        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        while (await _line.WaitAsync())
         {
-            batch.Clear();
-            var bytes = 0L;
-            while (batch.Count < MaxBatch && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var pending))
-            {
-                if (!_sideLane.TryFollow(pending))
-                {
-                    batch.Add(pending);
-                    bytes += pending.Bytes;
-                }
-            }
-
+            _line.Take(batch, MaxBatch, pending => !_sideLane.TryFollow(pending));
             _sideLane.Enter(await _writer.StoreAsync([.. batch], stoppingToken));
         }
 

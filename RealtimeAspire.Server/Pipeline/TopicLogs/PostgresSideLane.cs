@@ -128,7 +128,7 @@ internal sealed class PostgresSideLane(PostgresAppendWriter writer, TimeProvider
     {
         lock (_lock)
         {
-            return [.. topics.SelectMany(topic => _waiting[topic]).Take(MaxBatch)];
+            return AppendLine.FirstOf(topics.SelectMany(topic => _waiting[topic]), MaxBatch);
         }
     }
 

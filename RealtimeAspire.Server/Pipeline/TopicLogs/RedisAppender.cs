@@ -1,12 +1,10 @@
 using System.Globalization;
-using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Backplane;
-using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using StackExchange.Redis;
 
@@ -29,49 +27,25 @@ internal sealed class RedisAppender(
     TimeProvider time) : BackgroundService
 {
     private const int MaxBatch = 500;
-    private const int MaxBatchBytes = 8 * 1024 * 1024;
     private const int EpochLength = 12;
 
     private readonly RedisScript _script = new("append", Guid.NewGuid());
     private readonly byte[] _header = BackplaneMessage.HeaderOfAppended(node);
-    private readonly TimeSpan _timeout = TimeSpan.FromSeconds(options.Value.Limits.PublishTimeoutSeconds);
-    private readonly ByteBudget _waitingBytes = new(options.Value.Limits.WaitingBytes);
-    private readonly Channel<PendingAppend> _waiting = Channel.CreateBounded<PendingAppend>(
-        new BoundedChannelOptions(options.Value.Limits.WaitingPublishes) { SingleReader = true });
+    private readonly AppendLine _line = new(catalog, options.Value.Limits, time);
 
-    /// <summary>Enters the line before it returns; see <see cref="ITopicLog.AppendAsync"/>.</summary>
-    public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed)
-    {
-        var deadline = append.Started + (long)(_timeout.TotalSeconds * time.TimestampFrequency);
-        var pending = new PendingAppend(append, catalog.Get(append.Topic.Name), committed, deadline, _waitingBytes);
-        if (!scripts.IsAnswering)
-        {
-            return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.LogUnavailable));
-        }
-
-        if (!pending.TryEnter())
-        {
-            return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.Overloaded));
-        }
-
-        if (!_waiting.Writer.TryWrite(pending))
-        {
-            pending.Fail(new RealtimeException(ErrorCode.Overloaded));
-        }
-
-        return pending.Outcome;
-    }
+    /// <inheritdoc cref="AppendLine.Enter"/>
+    public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed) => scripts.IsAnswering
+        ? _line.Enter(append, committed)
+        : Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.LogUnavailable));
 
     /// <summary>Takes no more, and finishes what it has taken.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
-        _waiting.Writer.TryComplete();
+        _line.Complete();
         await base.StopAsync(cancellationToken);
-
-        // Stopped before its loop had begun: nobody else answers these.
-        while (ExecuteTask is null or { IsCompleted: true } && _waiting.Reader.TryRead(out var pending))
+        if (ExecuteTask is null or { IsCompleted: true })
         {
-            pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+            _line.FailRest();
         }
     }
 
@@ -79,26 +53,23 @@ internal sealed class RedisAppender(
     {
         await Task.Yield();
         var batch = new List<PendingAppend>(MaxBatch);
-        // The line ends when it is completed and empty, not with the token.
-        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        while (await _line.WaitAsync())
         {
-            batch.Clear();
-            var (now, bytes) = (time.GetTimestamp(), 0L);
-            while (batch.Count < MaxBatch && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var pending))
-            {
-                if (pending.Deadline > now)
-                {
-                    batch.Add(pending);
-                    bytes += pending.Bytes;
-                }
-                else
-                {
-                    pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
-                }
-            }
-
+            _line.Take(batch, MaxBatch, IsInTime);
             await StoreAsync(batch);
         }
+    }
+
+    /// <summary>False: it has waited for too long, and is told so.</summary>
+    private bool IsInTime(PendingAppend pending)
+    {
+        if (pending.Deadline > time.GetTimestamp())
+        {
+            return true;
+        }
+
+        pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
+        return false;
     }
 
     private async Task StoreAsync(List<PendingAppend> batch)
