@@ -22,7 +22,7 @@ internal sealed record BenchmarkOptions
     public TimeSpan WarmUp { get; private init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>How long each case is measured.</summary>
-    public TimeSpan Window { get; private init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan Window { get; private init; } = TimeSpan.FromSeconds(5);
 
     public static string HelpText => $"""
         Measures RealtimeAspire beside a bare SignalR hub, Socket.IO and ws, prints the table, and writes it to docs/performance.md.
@@ -31,12 +31,12 @@ internal sealed record BenchmarkOptions
 
           --quick           one round, 5 s of warm-up, windows of 3 s; writes nothing
           --warm-up 20      seconds of load before the first case of a run
-          --window 10       seconds that each case is measured
-          --rounds 5        interleaved rounds; the table has their median, with the lowest and the highest
+          --window 5        seconds that each case is measured
+          --rounds 5        how often each case is measured, the servers in turn; the table has the median, the lowest and the highest
           --only a,b        these shapes only: {string.Join(", ", Shape.All.Select(shape => shape.Name))}
           --peers a,b       these peers only: {string.Join(", ", Peer.All.Select(peer => peer.Id).Distinct())}
 
-        A full run takes some three hours and wants a Linux machine with two cores and nothing else to do: servers run on core 0,
+        A full run takes some 80 minutes and wants a Linux machine with two cores and nothing else to do: servers run on core 0,
         the load generator on core 1, Redis and PostgreSQL where there is room. A run of some shapes replaces only their tables; one
         of some peers writes nothing.
         """;

@@ -23,6 +23,9 @@ internal sealed record Job
 
     public required TimeSpan Window { get; init; }
 
+    /// <summary>How often each case is measured.</summary>
+    public required int Rounds { get; init; }
+
     /// <summary>Keeps this run's topics apart from those of others.</summary>
     public required string Run { get; init; }
 }

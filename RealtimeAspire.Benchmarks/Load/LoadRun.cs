@@ -9,6 +9,9 @@ namespace RealtimeAspire.Benchmarks.Load;
 /// <summary>One run of a load generator against fresh servers: what a shape needs to make its load and to say what it saw.</summary>
 internal sealed class LoadRun : IAsyncDisposable
 {
+    /// <summary>The line that says that others may have the machine.</summary>
+    public const string Pass = "pass";
+
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
 
     private readonly TokenIssuer _tokens;
@@ -55,6 +58,26 @@ internal sealed class LoadRun : IAsyncDisposable
     /// <summary>Tells the coordinator what was measured.</summary>
     public static void Report(string load, Dictionary<string, double> values) =>
         Console.WriteLine(JsonSerializer.Serialize(new Measured(load, values), JsonSerializerOptions.Web));
+
+    /// <summary>
+    /// Measures every case, round after round, and lets the other servers have theirs in between: what changes on the machine
+    /// meets all of them.
+    /// </summary>
+    /// <param name="cases">The cases.</param>
+    /// <param name="measure">Measures one, in the round of this number.</param>
+    public async Task MeasureInTurnsAsync<T>(IReadOnlyList<T> cases, Func<T, int, Task> measure)
+    {
+        for (var round = 1; round <= Job.Rounds; round++)
+        {
+            foreach (var item in cases)
+            {
+                Console.WriteLine(Pass);
+                if (await Console.In.ReadLineAsync() is null)
+                    throw new BenchmarkException("Nobody gives turns any more.");
+                await measure(item, round);
+            }
+        }
+    }
 
     /// <param name="node">Which server.</param>
     /// <param name="user">Whose connection; every connection of a crowd has a user of its own.</param>

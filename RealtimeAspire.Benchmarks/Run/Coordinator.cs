@@ -1,23 +1,25 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Threading.Channels;
 using RealtimeAspire.Benchmarks.Load;
 using RealtimeAspire.Benchmarks.Peers;
 using RealtimeAspire.Benchmarks.Shapes;
 
 namespace RealtimeAspire.Benchmarks.Run;
 
-/// <summary>Runs every shape on every peer, round after round, so that what changes on the machine meets all of them.</summary>
+/// <summary>Runs every shape on all peers at once, one of them at a time having the machine.</summary>
 internal sealed class Coordinator
 {
     private const int GeneratorCore = 1;
 
-    private static readonly TimeSpan RunLimit = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan TurnLimit = TimeSpan.FromMinutes(5);
 
     private readonly BenchmarkOptions _options;
     private readonly Surroundings _surroundings;
     private readonly List<Result> _results = [];
     private readonly List<string> _failures = [];
+    private int _runs;
     private readonly string _id = RandomNumberGenerator.GetHexString(6, lowercase: true);
 
     private Coordinator(BenchmarkOptions options, Surroundings surroundings) => (_options, _surroundings) = (options, surroundings);
@@ -43,7 +45,7 @@ internal sealed class Coordinator
             stores.Redis, stores.RedisUrl(), stores.Postgres, sink.Address, RandomNumberGenerator.GetHexString(64)));
         try
         {
-            await coordinator.RunRoundsAsync(facts, stop.Token);
+            await coordinator.RunShapesAsync(facts, stop.Token);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -61,23 +63,22 @@ internal sealed class Coordinator
         }
     }
 
-    private async Task RunRoundsAsync(IReadOnlyList<(string Name, string Value)> facts, CancellationToken cancellationToken)
+    private async Task RunShapesAsync(IReadOnlyList<(string Name, string Value)> facts, CancellationToken cancellationToken)
     {
         var page = new PerformancePage(_options, facts);
-        for (var round = 1; round <= _options.Rounds; round++)
+        foreach (var shape in _options.Shapes)
         {
-            foreach (var shape in _options.Shapes)
+            Console.WriteLine($"{shape.Title}, {_options.Rounds} round{(_options.Rounds == 1 ? "" : "s")}");
+            var (runs, rounds) = shape.IsFresh ? (_options.Rounds, 1) : (1, _options.Rounds);
+            for (var run = 0; run < runs; run++)
             {
-                foreach (var peer in _options.Peers.Where(shape.Takes))
-                {
-                    Console.WriteLine($"Round {round} of {_options.Rounds}: {shape.Name}, {peer.Name}{(peer.Durability == "none" ? "" : $", {peer.Durability}")}");
-                    await MeasureAsync(shape, peer, cancellationToken);
-                }
+                using var turns = new SemaphoreSlim(1);
+                await Task.WhenAll(_options.Peers.Where(shape.Takes).Select(peer => MeasureAsync(shape, peer, rounds, turns, cancellationToken)));
             }
 
-            // After each round, so that a long run that breaks off leaves something.
+            // After each shape, so that a long run that breaks off leaves something.
             if (!_options.Quick && _options.Peers.Count == Peer.All.Count)
-                await page.WriteAsync(_results, round, cancellationToken);
+                await page.WriteAsync(_results, cancellationToken);
         }
 
         Console.WriteLine(page.Print(_results));
@@ -86,8 +87,9 @@ internal sealed class Coordinator
     }
 
     /// <summary>One run in fresh processes. A failure is noted, and the other runs go on.</summary>
-    private async Task MeasureAsync(Shape shape, Peer peer, CancellationToken cancellationToken)
+    private async Task MeasureAsync(Shape shape, Peer peer, int rounds, SemaphoreSlim turns, CancellationToken cancellationToken)
     {
+        await using var turn = await Turn.TakeAsync(turns, cancellationToken);
         var servers = new List<(PinnedProcess Process, Uri Address)>();
         try
         {
@@ -104,14 +106,15 @@ internal sealed class Coordinator
                 Surroundings = _surroundings,
                 WarmUp = _options.WarmUp,
                 Window = _options.Window,
-                Run = $"{_id}{_results.Count}",
+                Rounds = rounds,
+                Run = $"{_id}{Interlocked.Increment(ref _runs)}",
             };
-            await GenerateAsync(shape, peer, job, cancellationToken);
+            await GenerateAsync(shape, peer, job, turn, cancellationToken);
         }
         catch (BenchmarkException error)
         {
-            _failures.Add($"{shape.Name} {peer.Name} {peer.Durability}");
-            Console.WriteLine($"  failed: {error.Message}");
+            _failures.Add($"{shape.Name} {Label(peer)}");
+            Console.WriteLine($"  {Label(peer)} failed: {error.Message}");
         }
         finally
         {
@@ -120,33 +123,91 @@ internal sealed class Coordinator
         }
     }
 
-    private async Task GenerateAsync(Shape shape, Peer peer, Job job, CancellationToken cancellationToken)
+    private async Task GenerateAsync(Shape shape, Peer peer, Job job, Turn turn, CancellationToken cancellationToken)
     {
         // Without a server the generator measures what runs in itself, as it would run anywhere.
         var inItself = job.Servers.Count == 0;
         var launch = new Launch(Environment.ProcessPath!, [Generator.Command], AppContext.BaseDirectory, inItself ? Generator.NoSettings : Generator.Settings);
-        await using var generator = PinnedProcess.Start(inItself ? null : GeneratorCore, launch, Take);
-        await generator.Input.WriteLineAsync(JsonSerializer.Serialize(job, JsonSerializerOptions.Web));
-        await generator.Input.FlushAsync(cancellationToken);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(RunLimit);
+        limit.CancelAfter(TurnLimit);
+        var passing = Channel.CreateUnbounded<bool>();
+        await using var generator = PinnedProcess.Start(inItself ? null : GeneratorCore, launch, Take);
+        await SayAsync(JsonSerializer.Serialize(job, JsonSerializerOptions.Web));
+        var ended = generator.WaitForExitAsync(limit.Token);
         try
         {
-            await generator.WaitForExitAsync(limit.Token);
+            _ = ended.ContinueWith(_ => passing.Writer.Complete(), TaskScheduler.Default);
+            await foreach (var _ in passing.Reader.ReadAllAsync(cancellationToken))
+            {
+                limit.CancelAfter(Timeout.InfiniteTimeSpan);
+                await turn.PassAsync(cancellationToken);
+                limit.CancelAfter(TurnLimit);
+                await SayAsync("go");
+            }
+
+            await ended;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new BenchmarkException($"The load generator did not end within {RunLimit.TotalMinutes:0} minutes.");
+            throw new BenchmarkException($"The load generator did not end its turn within {TurnLimit.TotalMinutes:0} minutes.");
+        }
+        catch (IOException)
+        {
+            throw new BenchmarkException(generator.LastWords);
         }
 
         if (generator.ExitCode != 0)
             throw new BenchmarkException(generator.LastWords);
 
+        async Task SayAsync(string line)
+        {
+            await generator.Input.WriteLineAsync(line);
+            await generator.Input.FlushAsync(cancellationToken);
+        }
+
         void Take(string line)
         {
+            if (line == LoadRun.Pass)
+            {
+                passing.Writer.TryWrite(true);
+                return;
+            }
+
             var measured = JsonSerializer.Deserialize<Measured>(line, JsonSerializerOptions.Web)!;
             _results.Add(new Result(shape, peer, measured));
-            Console.WriteLine($"  {measured.Case}: {string.Join(", ", measured.Values.Select(value => $"{value.Key} {value.Value:0.##}"))}");
+            Console.WriteLine($"  {Label(peer)}, {measured.Case}: {string.Join(", ", measured.Values.Select(value => $"{value.Key} {value.Value:0.##}"))}");
+        }
+    }
+
+    private static string Label(Peer peer) => peer.Durability == "none" ? peer.Name : $"{peer.Name} {peer.Durability}";
+
+    /// <summary>The machine is one run's at a time, in the order in which they ask.</summary>
+    private sealed class Turn : IAsyncDisposable
+    {
+        private readonly SemaphoreSlim _turns;
+        private Task _taken;
+
+        private Turn(SemaphoreSlim turns, CancellationToken cancellationToken) => (_turns, _taken) = (turns, turns.WaitAsync(cancellationToken));
+
+        public static async Task<Turn> TakeAsync(SemaphoreSlim turns, CancellationToken cancellationToken)
+        {
+            var turn = new Turn(turns, cancellationToken);
+            await turn._taken;
+            return turn;
+        }
+
+        /// <summary>Lets all others who wait have it first.</summary>
+        public Task PassAsync(CancellationToken cancellationToken)
+        {
+            _turns.Release();
+            return _taken = _turns.WaitAsync(cancellationToken);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _taken.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_taken.IsCompletedSuccessfully)
+                _turns.Release();
         }
     }
 }

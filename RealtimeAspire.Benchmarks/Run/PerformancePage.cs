@@ -19,8 +19,8 @@ internal sealed class PerformancePage(BenchmarkOptions options, IReadOnlyList<(s
         return text.ToString();
     }
 
-    /// <summary>Replaces the tables of these shapes and leaves those of others, each under the facts of its own run.</summary>
-    public async Task WriteAsync(IReadOnlyList<Result> results, int rounds, CancellationToken cancellationToken)
+    /// <summary>Replaces the tables of what was measured and leaves those of other shapes, each under the facts of its own run.</summary>
+    public async Task WriteAsync(IReadOnlyList<Result> results, CancellationToken cancellationToken)
     {
         var text = System.IO.File.Exists(File) ? await System.IO.File.ReadAllTextAsync(File, cancellationToken) : $"# Performance\n\n{Begin}\n{End}\n";
         var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
@@ -30,11 +30,11 @@ internal sealed class PerformancePage(BenchmarkOptions options, IReadOnlyList<(s
         var old = text[(begin + Begin.Length)..end];
         var made = new StringBuilder();
         foreach (var shape in Shape.All)
-            made.Append(options.Shapes.Contains(shape) ? Section(shape, results, rounds) : Kept(shape, old));
+            made.Append(results.Any(result => result.Shape == shape) ? Section(shape, results) : Kept(shape, old));
         await System.IO.File.WriteAllTextAsync(File, $"{text[..begin]}{Begin}\n{made}\n{text[end..]}", cancellationToken);
     }
 
-    private string Section(Shape shape, IReadOnlyList<Result> results, int rounds) => $"""
+    private string Section(Shape shape, IReadOnlyList<Result> results) => $"""
 
         {Mark(shape)}
         ### {shape.Title}
@@ -42,7 +42,7 @@ internal sealed class PerformancePage(BenchmarkOptions options, IReadOnlyList<(s
         {shape.Text}
 
         {ResultTable.Render(shape, results)}
-        {rounds} round{(rounds == 1 ? "" : "s")}, {options.WarmUp.TotalSeconds:0} s of warm-up, windows of {options.Window.TotalSeconds:0} s · {Facts()}
+        {options.Rounds} round{(options.Rounds == 1 ? "" : "s")}, {options.WarmUp.TotalSeconds:0} s of warm-up, windows of {options.Window.TotalSeconds:0} s · {Facts()}
         {EndMark(shape)}
 
         """;

@@ -49,19 +49,20 @@ internal sealed class AppendAlone : Shape
         await using var app = await StartServerAsync(run);
         var log = ActivatorUtilities.CreateInstance<PostgresTopicLog>(app.Services);
         await AppendAsync(log, TopicsOf(run, "warm-up", 100), 100, run.Job.WarmUp);
-        foreach (var topics in (int[])[100, 1])
+        var cases = from topics in (int[])[100, 1]
+                    from inFlight in (int[])[1, 10, 100, 1_000]
+                    select (topics, inFlight);
+        await run.MeasureInTurnsAsync([.. cases], async (load, round) =>
         {
-            foreach (var inFlight in (int[])[1, 10, 100, 1_000])
+            var (topics, inFlight) = load;
+            var (rate, delays) = await AppendAsync(log, TopicsOf(run, $"{topics}-{inFlight}-{round}", topics), inFlight, run.Job.Window);
+            LoadRun.Report($"{inFlight:N0} in flight, {topics} topic{(topics == 1 ? "" : "s")}", new Dictionary<string, double>
             {
-                var (rate, delays) = await AppendAsync(log, TopicsOf(run, $"{topics}-{inFlight}", topics), inFlight, run.Job.Window);
-                LoadRun.Report($"{inFlight:N0} in flight, {topics} topic{(topics == 1 ? "" : "s")}", new Dictionary<string, double>
-                {
-                    ["rate"] = rate,
-                    ["p50"] = delays.Percentile(50),
-                    ["p99"] = delays.Percentile(99),
-                });
-            }
-        }
+                ["rate"] = rate,
+                ["p50"] = delays.Percentile(50),
+                ["p99"] = delays.Percentile(99),
+            });
+        });
     }
 
     private async Task<(double Rate, LatencyHistogram Delays)> AppendAsync(PostgresTopicLog log, TopicKey[] topics, int inFlight, TimeSpan duration)

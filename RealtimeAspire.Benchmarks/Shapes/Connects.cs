@@ -46,19 +46,25 @@ internal sealed class Connects : Shape
             await arriving;
         }
 
-        arrivals = new Arrivals(run);
+        await run.MeasureInTurnsAsync([$"{Deliveries / 1000} k/s, {ConnectsPerSecond} connects/s"], async (load, _) =>
+            LoadRun.Report(load, await MeasureAsync(run, window, Publish)));
+    }
+
+    private static async Task<Dictionary<string, double>> MeasureAsync(LoadRun run, LiveWindow window, Action<long> publish)
+    {
+        var arrivals = new Arrivals(run);
         using var stop = new CancellationTokenSource();
         var measured = arrivals.RunAsync(stop.Token);
-        var values = await window.MeasureAsync(Deliveries / RoomsLoad.Members, Publish);
+        var values = await window.MeasureAsync(Deliveries / RoomsLoad.Members, publish);
         await stop.CancelAsync();
         await measured;
-        LoadRun.Report($"{Deliveries / 1000} k/s, {ConnectsPerSecond} connects/s", new Dictionary<string, double>(values)
+        return new Dictionary<string, double>(values)
         {
             ["connect50"] = arrivals.Connecting.Percentile(50),
             ["connect99"] = arrivals.Connecting.Percentile(99),
             ["subscribe50"] = arrivals.Subscribing.Percentile(50),
             ["subscribe99"] = arrivals.Subscribing.Percentile(99),
-        });
+        };
     }
 
     /// <summary>Clients who come and go at a fixed rate.</summary>

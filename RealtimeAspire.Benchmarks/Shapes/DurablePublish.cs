@@ -36,20 +36,17 @@ internal sealed class DurablePublish : Shape
         await using (var warmUp = await PublishLoad.PrepareAsync(run, "warm-up-http", overHttp: true, topics: 100, publishers: 10))
             await warmUp.ClosedLoopAsync(run.Job.WarmUp / 4);
 
-        foreach (var overHttp in (bool[])[false, true])
-        {
-            foreach (var topics in (int[])[100, 1])
-            {
-                foreach (var publishers in (int[])[1, 10, 100])
-                    await MeasureAsync(run, overHttp, topics, publishers);
-            }
-        }
+        var cases = from overHttp in (bool[])[false, true]
+                    from topics in (int[])[100, 1]
+                    from publishers in (int[])[1, 10, 100]
+                    select (overHttp, topics, publishers);
+        await run.MeasureInTurnsAsync([.. cases], (load, round) => MeasureAsync(run, round, load.overHttp, load.topics, load.publishers));
     }
 
-    private static async Task MeasureAsync(LoadRun run, bool overHttp, int topics, int publishers)
+    private static async Task MeasureAsync(LoadRun run, int round, bool overHttp, int topics, int publishers)
     {
         var name = overHttp ? "HTTP" : "hub";
-        await using var load = await PublishLoad.PrepareAsync(run, $"{name}-{topics}-{publishers}", overHttp, topics, publishers);
+        await using var load = await PublishLoad.PrepareAsync(run, $"{name}-{topics}-{publishers}-{round}", overHttp, topics, publishers);
         var cpu = run.Servers.CpuMicroseconds();
         var rate = await load.ClosedLoopAsync(run.Job.Window);
         cpu = (run.Servers.CpuMicroseconds() - cpu) / load.Acknowledged;

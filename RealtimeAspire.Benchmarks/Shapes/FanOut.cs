@@ -36,10 +36,8 @@ internal static class FanOutLoad
         Action<long> Publish(int bytes) => due => publisher.Publish(topic, PayloadStamp.Make(bytes, 0, sequence++, due));
 
         await window.WarmUpAsync(WarmUpRate / Subscribers, Publish(sizes[0]));
-        foreach (var size in sizes)
-        {
-            foreach (var rate in Rates)
-                LoadRun.Report($"{rate / 1000} k/s, {size:N0} B", await window.MeasureAsync((double)rate / Subscribers, Publish(size)));
-        }
+        var cases = sizes.SelectMany(size => Rates.Select(rate => (Size: size, Rate: rate))).ToArray();
+        await run.MeasureInTurnsAsync(cases, async (load, _) => LoadRun.Report(
+            $"{load.Rate / 1000} k/s, {load.Size:N0} B", await window.MeasureAsync((double)load.Rate / Subscribers, Publish(load.Size))));
     }
 }

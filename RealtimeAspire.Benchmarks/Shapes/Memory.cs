@@ -28,6 +28,8 @@ internal sealed class Memory : Shape
     // Nothing is published, so the durability would tell nothing.
     public override bool Takes(Peer peer) => peer.Durability is "none" or "durable";
 
+    public override bool IsFresh => true;
+
     public override async Task MeasureAsync(LoadRun run)
     {
         var empty = run.Servers.ResidentBytes();

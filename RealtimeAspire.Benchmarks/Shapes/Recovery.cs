@@ -42,14 +42,17 @@ internal sealed class Recovery : Shape
 
         var started = Stopwatch.GetTimestamp();
         var sequence = Before;
-        Dictionary<string, double> values;
         do
-        {
-            values = await ComeBackAsync(run, publisher, topic, sequence);
-            sequence += Missed + Meanwhile;
-        }
+            await NextAsync();
         while (Stopwatch.GetElapsedTime(started) < run.Job.WarmUp);
-        LoadRun.Report("100 missed, 20 meanwhile", values);
+        await run.MeasureInTurnsAsync([$"{Missed} missed, {Meanwhile} meanwhile"], async (load, _) => LoadRun.Report(load, await NextAsync()));
+
+        async Task<Dictionary<string, double>> NextAsync()
+        {
+            var first = sequence;
+            sequence += Missed + Meanwhile;
+            return await ComeBackAsync(run, publisher, topic, first);
+        }
     }
 
     private static async Task<Dictionary<string, double>> ComeBackAsync(LoadRun run, LoadClient publisher, string topic, int sequence)

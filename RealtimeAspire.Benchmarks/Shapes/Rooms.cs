@@ -23,7 +23,8 @@ internal sealed class Rooms : Shape
         var rooms = await RoomsLoad.JoinAsync(run, meter);
         var window = new LiveWindow(run, meter, RoomsLoad.Members);
         await window.WarmUpAsync(Rate / RoomsLoad.Members, due => rooms.PublishNext(Bytes, due));
-        LoadRun.Report($"{Rate / 1000} k/s, {Bytes} B", await window.MeasureAsync(Rate / RoomsLoad.Members, due => rooms.PublishNext(Bytes, due)));
+        await run.MeasureInTurnsAsync([Rate], async (rate, _) => LoadRun.Report(
+            $"{rate / 1000} k/s, {Bytes} B", await window.MeasureAsync(rate / RoomsLoad.Members, due => rooms.PublishNext(Bytes, due))));
     }
 }
 

@@ -51,6 +51,9 @@ internal abstract class Shape
 
     public virtual bool Takes(Peer peer) => true;
 
+    /// <summary>Each round has fresh processes. Otherwise they stay, and take turns case by case.</summary>
+    public virtual bool IsFresh => false;
+
     /// <summary>How many server processes a run has.</summary>
     public virtual int NodesOf(Peer peer) => 1;
 
