@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
@@ -17,12 +16,6 @@ internal sealed partial class TopicFeed
     private const int QueueLength = 10_000;
     private const int QueueBytes = 16 * 1024 * 1024;
     private const int FillPage = 500;
-
-    // So many bytes of events leave in one frame.
-    private const int BatchBytes = 64 * 1024;
-
-    // A fan-out to more than this many lets others have the thread in between.
-    private const int SliceLength = 256;
 
     /// <summary>Two nodes' messages may cross; what is still missing after this time is read from the log.</summary>
     private static readonly TimeSpan CrossingTime = TimeSpan.FromMilliseconds(20);
@@ -43,8 +36,7 @@ internal sealed partial class TopicFeed
 
     // Only the loop touches these.
     private readonly FeedSequence _sequence = new();
-    private readonly List<EncodedEvent> _ready = [];
-    private int _readyBytes;
+    private readonly FanOut _fanOut;
     private long? _holeSince;
     private long _holeAfter;
     private bool _failing;
@@ -59,6 +51,7 @@ internal sealed partial class TopicFeed
     {
         (_topic, _context, _log, _logger) = (topic, context, context.Logs.Of(topic), context.Logger);
         Audience = new FeedAudience(context.Tails);
+        _fanOut = new FanOut(topic, Audience, context);
         Reader = new FeedReader(_log, topic, pageSize);
     }
 
@@ -183,7 +176,7 @@ internal sealed partial class TopicFeed
                 await TakeAsync(input);
             }
 
-            await FanOutAsync();
+            await _fanOut.SendAsync();
             if (HoleIsOld())
             {
                 await FillAsync();
@@ -240,18 +233,17 @@ internal sealed partial class TopicFeed
         if (input.Event is { } posted)
         {
             _queueBytes.Release(posted.Json.Length);
-            var count = _ready.Count;
             if (posted.IsEphemeral)
             {
-                _ready.Add(posted);
+                _fanOut.Ready.Add(posted);
             }
-            else if (_sequence.Take(posted, _ready) is FeedVerdict.Foreign)
+            else if (_sequence.Take(posted, _fanOut.Ready) is FeedVerdict.Foreign)
             {
                 await CompareWithLogAsync();
                 return;
             }
 
-            await FanOutFullAsync(count);
+            await _fanOut.SendFullAsync();
         }
         else if (input.Tip.Epoch == _sequence.Last.Epoch && input.Tip.Offset >= _sequence.Last.Offset)
         {
@@ -269,7 +261,7 @@ internal sealed partial class TopicFeed
     /// </summary>
     private async Task CompareWithLogAsync()
     {
-        await FanOutAsync();
+        await _fanOut.SendAsync();
         if (await ReadTipAsync() is not { } tip || tip == _sequence.Last)
         {
             return;
@@ -331,67 +323,12 @@ internal sealed partial class TopicFeed
 
         foreach (var logged in page.Events)
         {
-            var count = _ready.Count;
-            _sequence.Take(EncodedEvent.Encode(logged), _ready);
-            await FanOutFullAsync(count);
+            _sequence.Take(EncodedEvent.Encode(logged), _fanOut.Ready);
+            await _fanOut.SendFullAsync();
         }
 
         _context.Instruments.HoleFilled(_topic.Tenant, page.Events.Count);
-        await FanOutAsync();
-    }
-
-    /// <summary>Fans out when what is ready fills a frame.</summary>
-    /// <param name="counted">How many events were counted before.</param>
-    private ValueTask FanOutFullAsync(int counted)
-    {
-        for (var i = counted; i < _ready.Count; i++)
-        {
-            _readyBytes += _ready[i].Json.Length;
-        }
-
-        return _readyBytes >= BatchBytes ? FanOutAsync() : ValueTask.CompletedTask;
-    }
-
-    private async ValueTask FanOutAsync()
-    {
-        if (_ready.Count == 0)
-        {
-            return;
-        }
-
-        var batch = new EventBatch([.. _ready]);
-        _ready.Clear();
-        _readyBytes = 0;
-        var subscriptions = Audience.Advance(batch);
-        var activities = StartDeliveries(batch, subscriptions.Length);
-        for (var i = 0; i < subscriptions.Length; i++)
-        {
-            if (i > 0 && i % SliceLength == 0)
-            {
-                await Task.Yield();
-            }
-
-            subscriptions[i].Offer(batch);
-        }
-
-        foreach (var activity in activities)
-        {
-            activity.Dispose();
-        }
-    }
-
-    private List<Activity> StartDeliveries(EventBatch batch, int subscribers)
-    {
-        List<Activity> activities = [];
-        foreach (var encoded in batch.Events)
-        {
-            if (_context.Tracing.StartDeliver(encoded.Trace, _topic, encoded.Position.Offset, subscribers) is { } activity)
-            {
-                activities.Add(activity);
-            }
-        }
-
-        return activities;
+        await _fanOut.SendAsync();
     }
 
     /// <summary>The log is another one, or a hole in it cannot be filled: everybody subscribes again and is told.</summary>
@@ -408,8 +345,7 @@ internal sealed partial class TopicFeed
     private Subscription[] Restart(Position position)
     {
         _sequence.Restart(position);
-        _ready.Clear();
-        _readyBytes = 0;
+        _fanOut.Clear();
         return Audience.Restart(position);
     }
 

@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline.Feeds;
+
+/// <summary>Offers a topic's events to those who listen: what is ready at a moment in one batch, many listeners in slices. Only the feed's loop uses it.</summary>
+internal sealed class FanOut(TopicKey topic, FeedAudience audience, FeedContext context)
+{
+    // So many bytes of events leave in one frame.
+    private const int BatchBytes = 64 * 1024;
+
+    // A fan-out to more than this many lets others have the thread in between.
+    private const int SliceLength = 256;
+
+    private int _counted;
+    private int _bytes;
+
+    /// <summary>What is to leave next, in order.</summary>
+    public List<EncodedEvent> Ready { get; } = [];
+
+    /// <summary>Sends what is ready if that fills a frame.</summary>
+    public ValueTask SendFullAsync()
+    {
+        for (; _counted < Ready.Count; _counted++)
+        {
+            _bytes += Ready[_counted].Json.Length;
+        }
+
+        return _bytes >= BatchBytes ? SendAsync() : ValueTask.CompletedTask;
+    }
+
+    /// <summary>Sends what is ready.</summary>
+    public async ValueTask SendAsync()
+    {
+        if (Ready.Count == 0)
+        {
+            return;
+        }
+
+        var batch = new EventBatch([.. Ready]);
+        Clear();
+        var subscriptions = audience.Advance(batch);
+        var activities = StartDeliveries(batch, subscriptions.Length);
+        for (var i = 0; i < subscriptions.Length; i++)
+        {
+            if (i > 0 && i % SliceLength == 0)
+            {
+                await Task.Yield();
+            }
+
+            subscriptions[i].Offer(batch);
+        }
+
+        foreach (var activity in activities)
+        {
+            activity.Dispose();
+        }
+    }
+
+    /// <summary>Forgets what is ready.</summary>
+    public void Clear()
+    {
+        Ready.Clear();
+        (_counted, _bytes) = (0, 0);
+    }
+
+    private List<Activity> StartDeliveries(EventBatch batch, int subscribers)
+    {
+        List<Activity> activities = [];
+        foreach (var encoded in batch.Events)
+        {
+            if (context.Tracing.StartDeliver(encoded.Trace, topic, encoded.Position.Offset, subscribers) is { } activity)
+            {
+                activities.Add(activity);
+            }
+        }
+
+        return activities;
+    }
+}
