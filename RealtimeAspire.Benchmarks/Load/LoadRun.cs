@@ -6,7 +6,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Benchmarks.Load;
 
-/// <summary>One run of a load generator against fresh servers: what a shape needs to make its load and to say what it saw.</summary>
+/// <summary>One load generator and its servers: what a shape needs to make its load and to say what it saw.</summary>
 internal sealed class LoadRun : IAsyncDisposable
 {
     /// <summary>The line that says that others may have the machine.</summary>
