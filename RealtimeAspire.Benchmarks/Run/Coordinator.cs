@@ -13,7 +13,7 @@ internal sealed class Coordinator
 {
     private const int GeneratorCore = 1;
 
-    private static readonly TimeSpan TurnLimit = TimeSpan.FromMinutes(5);
+    private readonly TimeSpan _turnLimit;
 
     private readonly BenchmarkOptions _options;
     private readonly Surroundings _surroundings;
@@ -22,7 +22,8 @@ internal sealed class Coordinator
     private int _runs;
     private readonly string _id = RandomNumberGenerator.GetHexString(6, lowercase: true);
 
-    private Coordinator(BenchmarkOptions options, Surroundings surroundings) => (_options, _surroundings) = (options, surroundings);
+    private Coordinator(BenchmarkOptions options, Surroundings surroundings) =>
+        (_options, _surroundings, _turnLimit) = (options, surroundings, TimeSpan.FromMinutes(5) + (2 * (options.WarmUp + options.Window)));
 
     /// <returns>The exit code: 0 when every run came to its end.</returns>
     public static async Task<int> RunAsync(BenchmarkOptions options)
@@ -129,19 +130,19 @@ internal sealed class Coordinator
         var inItself = job.Servers.Count == 0;
         var launch = new Launch(Environment.ProcessPath!, [Generator.Command], AppContext.BaseDirectory, inItself ? Generator.NoSettings : Generator.Settings);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(TurnLimit);
+        limit.CancelAfter(_turnLimit);
         var passing = Channel.CreateUnbounded<bool>();
         await using var generator = PinnedProcess.Start(inItself ? null : GeneratorCore, launch, Take);
-        await SayAsync(JsonSerializer.Serialize(job, JsonSerializerOptions.Web));
-        var ended = generator.WaitForExitAsync(limit.Token);
         try
         {
+            await SayAsync(JsonSerializer.Serialize(job, JsonSerializerOptions.Web));
+            var ended = generator.WaitForExitAsync(limit.Token);
             _ = ended.ContinueWith(_ => passing.Writer.Complete(), TaskScheduler.Default);
             await foreach (var _ in passing.Reader.ReadAllAsync(cancellationToken))
             {
                 limit.CancelAfter(Timeout.InfiniteTimeSpan);
                 await turn.PassAsync(cancellationToken);
-                limit.CancelAfter(TurnLimit);
+                limit.CancelAfter(_turnLimit);
                 await SayAsync("go");
             }
 
@@ -149,7 +150,7 @@ internal sealed class Coordinator
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new BenchmarkException($"The load generator did not end its turn within {TurnLimit.TotalMinutes:0} minutes.");
+            throw new BenchmarkException($"The load generator did not end its turn within {_turnLimit.TotalMinutes:0} minutes.");
         }
         catch (IOException)
         {

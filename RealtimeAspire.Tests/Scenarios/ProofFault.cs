@@ -29,8 +29,16 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
                 await freeze.WaitForExitAsync(Topology.Cancelled);
             }
 
-            await UnderWayAsync(run.Tally);
-            node.Kill();
+            try
+            {
+                await UnderWayAsync(run.Tally);
+            }
+            finally
+            {
+                // In any case: nobody else would wake it.
+                node.Kill();
+            }
+
             return true;
         });
         await run.ReachesAsync(run.Tally.Acknowledged + 100);

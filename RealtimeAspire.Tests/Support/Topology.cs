@@ -71,11 +71,11 @@ public sealed class Topology : IAsyncLifetime
     {
         try
         {
-            using var http = new HttpClient { BaseAddress = node };
+            using var http = new HttpClient { BaseAddress = node, Timeout = TimeSpan.FromSeconds(5) };
             using var answer = await http.GetAsync("/health", Cancelled);
             return answer.IsSuccessStatusCode;
         }
-        catch (HttpRequestException)
+        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException { InnerException: TimeoutException })
         {
             return false;
         }

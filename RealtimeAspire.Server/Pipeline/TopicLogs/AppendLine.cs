@@ -8,7 +8,7 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 /// <summary>Where publishes wait for a log's appender, in order of arrival, bounded in number and bytes.</summary>
 internal sealed class AppendLine(TopicCatalog catalog, LimitOptions limits, TimeProvider time)
 {
-    // Of one batch; what is larger than that goes alone.
+    // A batch ends with the publish that reaches this.
     private const int MaxBatchBytes = 8 * 1024 * 1024;
 
     private readonly TimeSpan _timeout = TimeSpan.FromSeconds(limits.PublishTimeoutSeconds);
@@ -38,21 +38,40 @@ internal sealed class AppendLine(TopicCatalog catalog, LimitOptions limits, Time
     public ValueTask<bool> WaitAsync() => _waiting.Reader.WaitToReadAsync(CancellationToken.None);
 
     /// <summary>Takes what waits, as far as one batch goes.</summary>
-    /// <param name="batch">Is filled anew.</param>
     /// <param name="count">So many at most.</param>
     /// <param name="belongs">False: it has been taken care of, and is not of the batch.</param>
-    public void Take(List<PendingAppend> batch, int count, Func<PendingAppend, bool> belongs)
+    public List<PendingAppend> Take(int count, Func<PendingAppend, bool> belongs)
     {
-        batch.Clear();
-        var bytes = 0L;
-        while (batch.Count < count && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var pending))
+        return BatchOf(Leaving(), count);
+
+        IEnumerable<PendingAppend> Leaving()
         {
-            if (belongs(pending))
+            while (_waiting.Reader.TryRead(out var pending))
             {
-                batch.Add(pending);
-                bytes += pending.Bytes;
+                if (belongs(pending))
+                {
+                    yield return pending;
+                }
             }
         }
+    }
+
+    /// <summary>As many of these as go into one batch. None is asked for beyond its last.</summary>
+    public static List<PendingAppend> BatchOf(IEnumerable<PendingAppend> waiting, int count)
+    {
+        List<PendingAppend> batch = [];
+        var bytes = 0L;
+        foreach (var pending in waiting)
+        {
+            batch.Add(pending);
+            bytes += pending.Bytes;
+            if (batch.Count == count || bytes >= MaxBatchBytes)
+            {
+                break;
+            }
+        }
+
+        return batch;
     }
 
     /// <summary>Takes no more.</summary>
@@ -65,24 +84,5 @@ internal sealed class AppendLine(TopicCatalog catalog, LimitOptions limits, Time
         {
             pending.Fail(new RealtimeException(ErrorCode.LogUnavailable));
         }
-    }
-
-    /// <summary>As many of these as go into one batch.</summary>
-    public static List<PendingAppend> FirstOf(IEnumerable<PendingAppend> waiting, int count)
-    {
-        List<PendingAppend> batch = [];
-        var bytes = 0L;
-        foreach (var pending in waiting)
-        {
-            if (batch.Count == count || bytes >= MaxBatchBytes)
-            {
-                break;
-            }
-
-            batch.Add(pending);
-            bytes += pending.Bytes;
-        }
-
-        return batch;
     }
 }

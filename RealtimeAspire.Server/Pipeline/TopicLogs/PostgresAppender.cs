@@ -24,6 +24,8 @@ internal sealed class PostgresAppender(
 
     // Longer than another node's append holds a row, shorter than anybody notices.
     private static readonly TimeSpan LockTimeout = TimeSpan.FromMilliseconds(100);
+
+    // Shorter than PostgreSQL waits before it looks for a deadlock (1 s), which is dear.
     private static readonly TimeSpan SideLockTimeout = TimeSpan.FromSeconds(0.5);
 
     private readonly AppendLine _line = new(catalog, options.Value.Limits, time);
@@ -51,11 +53,10 @@ internal sealed class PostgresAppender(
     {
         var sideLane = Background.Run(() => _sideLane.RunAsync(stoppingToken));
         await Task.Yield();
-        var batch = new List<PendingAppend>(MaxBatch);
         while (await _line.WaitAsync())
         {
-            _line.Take(batch, MaxBatch, pending => !_sideLane.TryFollow(pending));
-            _sideLane.Enter(await _writer.StoreAsync([.. batch], stoppingToken));
+            var batch = _line.Take(MaxBatch, pending => !_sideLane.TryFollow(pending));
+            _sideLane.Enter(await _writer.StoreAsync(batch, stoppingToken));
         }
 
         _sideLane.Complete();

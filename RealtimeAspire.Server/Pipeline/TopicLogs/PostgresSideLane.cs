@@ -128,7 +128,7 @@ internal sealed class PostgresSideLane(PostgresAppendWriter writer, TimeProvider
     {
         lock (_lock)
         {
-            return AppendLine.FirstOf(topics.SelectMany(topic => _waiting[topic]), MaxBatch);
+            return AppendLine.BatchOf(topics.SelectMany(topic => _waiting[topic]), MaxBatch);
         }
     }
 

@@ -52,11 +52,9 @@ internal sealed class RedisAppender(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await Task.Yield();
-        var batch = new List<PendingAppend>(MaxBatch);
         while (await _line.WaitAsync())
         {
-            _line.Take(batch, MaxBatch, IsInTime);
-            await StoreAsync(batch);
+            await StoreAsync(_line.Take(MaxBatch, IsInTime));
         }
     }
 
