@@ -35,7 +35,7 @@ public sealed class HttpPollTests : IAsyncLifetime
         var a = await PublishAsync("room:a", 1);
 
         var polling = _node.PollAsync($"topic=room:a&after={a}&topic=room:b&wait=55");
-        await Until.TrueAsync(() => !_node.Node.Connections.IsEmpty);
+        await SubscribedAsync(2);
         Assert.False(polling.IsCompleted);
         var b = await PublishAsync("room:b", 1);
 
@@ -96,7 +96,7 @@ public sealed class HttpPollTests : IAsyncLifetime
     public async Task Events_that_are_in_no_log_do_not_end_a_poll()
     {
         var polling = _node.PollAsync("topic=room:a&wait=55");
-        await Until.TrueAsync(() => !_node.Node.Connections.IsEmpty);
+        await SubscribedAsync(1);
         await _node.Node.PublishAsync("room:a", name: "typing");
         var a = await PublishAsync("room:a", 1);
 
@@ -108,7 +108,7 @@ public sealed class HttpPollTests : IAsyncLifetime
     {
         var several = _node.PollAsync("topic=room:a&wait=55");
         var one = HistoryAsync("wait=55");
-        await Until.TrueAsync(() => _node.Node.Connections.Connections.Count == 2);
+        await SubscribedAsync(2);
 
         await _node.Drain.StoppingAsync(TestContext.Current.CancellationToken);
 
@@ -124,7 +124,7 @@ public sealed class HttpPollTests : IAsyncLifetime
     {
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         var polling = _node.Http.GetAsync("/topics/events?topic=room:a&wait=55", gone.Token);
-        await Until.TrueAsync(() => !_node.Node.Connections.IsEmpty);
+        await SubscribedAsync(1);
 
         await gone.CancelAsync();
 
@@ -136,12 +136,12 @@ public sealed class HttpPollTests : IAsyncLifetime
     public async Task A_page_of_one_topic_waits_where_it_is_empty()
     {
         var first = HistoryAsync("wait=55");
-        await Until.TrueAsync(() => !_node.Node.Connections.IsEmpty);
+        await SubscribedAsync(1);
         var one = await PublishAsync("room:a", 1);
         Assert.Equal(("1", "none", true), (OffsetsOf(await first), RecoveryOf(await first), CompleteOf(await first)));
 
         var next = HistoryAsync($"after={one}&wait=55");
-        await Until.TrueAsync(() => !_node.Node.Connections.IsEmpty);
+        await SubscribedAsync(1);
         await PublishAsync("room:a", 1);
 
         Assert.Equal(("2", "recovered", true), (OffsetsOf(await next), RecoveryOf(await next), CompleteOf(await next)));
@@ -154,7 +154,7 @@ public sealed class HttpPollTests : IAsyncLifetime
     {
         var old = await PublishAsync("room:a", 1);
         var waiting = HistoryAsync($"after={old}&wait=55");
-        await Until.TrueAsync(() => !_node.Node.Connections.IsEmpty);
+        await SubscribedAsync(1);
 
         _node.Node.Log.Forget(new TopicKey("default", TopicName.Parse("room:a")));
         var tip = await PublishAsync("room:a", 1);
@@ -192,6 +192,8 @@ public sealed class HttpPollTests : IAsyncLifetime
         Assert.Contains("too_many_subscriptions", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.True(node.Node.Connections.IsEmpty);
     }
+
+    private Task SubscribedAsync(int topics) => Until.TrueAsync(() => _node.Node.Subscriptions == topics);
 
     private static (string?, string, string?, string)[] TopicsOf(JsonElement reply) =>
     [

@@ -30,6 +30,8 @@ internal sealed class TestNode : IAsyncDisposable
     private readonly RealtimeInstruments _instruments;
     private readonly RealtimeTracing _tracing = new();
     private readonly List<Connection> _connections = [];
+    private readonly MeterListener _meters = new();
+    private long _subscriptions;
 
     public TestNode(
         FaultyTopicLog? log = null, IBackplane? backplane = null, RealtimeOptions? options = null, string environment = "Development", TimeProvider? time = null)
@@ -37,7 +39,17 @@ internal sealed class TestNode : IAsyncDisposable
         Options = options ?? new RealtimeOptions();
         Log = log ?? new FaultyTopicLog(TimeProvider.System, Options);
         var clock = time ?? TimeProvider.System;
-        _instruments = new RealtimeInstruments(_services.GetRequiredService<IMeterFactory>());
+        var meters = _services.GetRequiredService<IMeterFactory>();
+        _meters.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Scope == meters && instrument.Name == "realtime.subscriptions")
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _meters.SetMeasurementEventCallback<long>((_, change, _, _) => Interlocked.Add(ref _subscriptions, change));
+        _meters.Start();
+        _instruments = new RealtimeInstruments(meters);
         var wrapped = Microsoft.Extensions.Options.Options.Create(Options);
         var link = backplane ?? new InProcessBackplane();
         var topics = new TopicCatalog(wrapped);
@@ -71,6 +83,9 @@ internal sealed class TestNode : IAsyncDisposable
 
     public HistoryPath History { get; }
 
+    /// <summary>How many there are. One that is counted misses nothing that is published from then on.</summary>
+    public long Subscriptions => Interlocked.Read(ref _subscriptions);
+
     public Task StartAsync() => Feeds.StartAsync(TestContext.Current.CancellationToken);
 
     public Connection Connect(IConnectionTransport transport)
@@ -98,6 +113,7 @@ internal sealed class TestNode : IAsyncDisposable
 
         await Feeds.StopAsync(CancellationToken.None);
         Feeds.Dispose();
+        _meters.Dispose();
         _tracing.Dispose();
         await _services.DisposeAsync();
     }

@@ -95,9 +95,9 @@ public sealed class TcpProxy : IAsyncDisposable
                 _pairs[pair] = ForwardAsync(pair);
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception) when (_stopping.IsCancellationRequested)
         {
-            // Disposed.
+            // Disposed; a listener that is stopped throws one thing or another.
         }
     }
 
