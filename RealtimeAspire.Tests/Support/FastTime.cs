@@ -1,16 +1,17 @@
 namespace RealtimeAspire.Tests.Support;
 
-/// <summary>Real time with timers that run a hundred times too fast, for time-outs whose length is fixed.</summary>
-internal sealed class FastTime : TimeProvider
+/// <summary>Real time with timers that run too fast, for time-outs whose length is fixed.</summary>
+/// <param name="factor">How much too fast.</param>
+internal sealed class FastTime(int factor = 100) : TimeProvider
 {
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-        new FastTimer(base.CreateTimer(callback, state, Shorten(dueTime), Shorten(period)));
+        new FastTimer(base.CreateTimer(callback, state, Shorten(dueTime), Shorten(period)), this);
 
-    private static TimeSpan Shorten(TimeSpan time) => time > TimeSpan.Zero ? time / 100 : time;
+    private TimeSpan Shorten(TimeSpan time) => time > TimeSpan.Zero ? time / factor : time;
 
-    private sealed class FastTimer(ITimer timer) : ITimer
+    private sealed class FastTimer(ITimer timer, FastTime time) : ITimer
     {
-        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(Shorten(dueTime), Shorten(period));
+        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(time.Shorten(dueTime), time.Shorten(period));
 
         public void Dispose() => timer.Dispose();
 

@@ -24,7 +24,8 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
         }
         catch (TimeoutException)
         {
-            // It reads too slowly even for that.
+            // It reads too slowly even for that. SignalR's own farewell, which follows, must not reach it: it says never to come back.
+            hub.GetHttpContext()?.Abort();
         }
         finally
         {

@@ -51,8 +51,8 @@ public sealed class HttpResilienceTests
     [Fact]
     public async Task Retry_After_replaces_the_computed_delay()
     {
-        // Without the header the first retry comes after about 2 s; real time, so that this would show.
-        var (client, _) = Client(TimeProvider.System, call =>
+        // Without the header the first retry would come after about a minute, which is too late.
+        var (client, _) = Client(call =>
         {
             var response = new HttpResponseMessage(call == 1 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK);
             response.Headers.RetryAfter = new(TimeSpan.FromMilliseconds(0));
@@ -70,7 +70,7 @@ public sealed class HttpResilienceTests
             if (call == 1)
                 await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
             return new HttpResponseMessage(HttpStatusCode.OK);
-        });
+        }, configure: options => options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(1));
 
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(new Uri("http://api/"))).StatusCode);
         Assert.Equal(2, calls.Count);
@@ -83,7 +83,7 @@ public sealed class HttpResilienceTests
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
             return new HttpResponseMessage(HttpStatusCode.OK);
-        });
+        }, new FastTime(10));
 
         var exception = await Assert.ThrowsAsync<TimeoutRejectedException>(() => client.GetAsync(new Uri("http://api/")));
         Assert.Equal(TimeSpan.FromSeconds(30), exception.Timeout);
@@ -137,21 +137,23 @@ public sealed class HttpResilienceTests
     }
 
     private static (HttpClient Client, List<string> Calls) Client(Func<int, Task<HttpResponseMessage>> answer, Action<HttpStandardResilienceOptions>? configure = null) =>
-        Client(new FastTime(), answer, configure);
+        Client((call, _) => answer(call), time: null, configure);
 
-    private static (HttpClient Client, List<string> Calls) Client(TimeProvider time, Func<int, Task<HttpResponseMessage>> answer, Action<HttpStandardResilienceOptions>? configure = null) =>
-        Client((call, _) => answer(call), time, configure);
-
+    /// <summary>Retries follow at once; the time-outs are those of the real package, in real time unless another is given.</summary>
     private static (HttpClient Client, List<string> Calls) Client(
         Func<int, CancellationToken, Task<HttpResponseMessage>> answer, TimeProvider? time = null, Action<HttpStandardResilienceOptions>? configure = null)
     {
         var calls = new List<string>();
         var services = new ServiceCollection();
-        services.AddSingleton(time ?? new FastTime());
+        services.AddSingleton(time ?? TimeProvider.System);
         services.AddHttpClient("test")
             .ConfigurePrimaryHttpMessageHandler(() => new Server(calls, answer))
             .AddStandardResilienceHandler()
-            .Configure(configure ?? (_ => { }));
+            .Configure(options =>
+            {
+                options.Retry.Delay = time is null ? TimeSpan.FromMilliseconds(1) : options.Retry.Delay;
+                configure?.Invoke(options);
+            });
         return (services.BuildServiceProvider().GetRequiredService<IHttpClientFactory>().CreateClient("test"), calls);
     }
 
