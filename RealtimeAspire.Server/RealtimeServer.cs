@@ -12,6 +12,7 @@ using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -28,7 +29,6 @@ public static class RealtimeServer
     internal const string HubPath = "/realtime";
 
     private const int ParallelInvocations = 32;
-    private const int EnvelopeBytes = 16 * 1024;
 
     /// <summary>Registers the server. Features hang on what it returns.</summary>
     /// <param name="builder">The application's builder.</param>
@@ -63,7 +63,7 @@ public static class RealtimeServer
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseMiddleware<DrainGate>();
-        app.MapHub<RealtimeHub>(HubPath, options => options.Transports = HttpTransportType.WebSockets).RequireAuthorization();
+        app.MapHub();
         app.MapTokenApi();
         app.MapHttpApi();
         return app;
@@ -102,16 +102,30 @@ public static class RealtimeServer
         // Everything for this hub alone: the application may have others.
         services.AddSignalR().AddHubOptions<RealtimeHub>(options => options.AddFilter<HubErrors>());
         services.AddSingleton<HubErrors>();
+        services.AddHosted<Heartbeat>();
+        services.AddSingleton<WebSocketEndpoint>();
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, HubLifetime>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<HubConnectionHandler<RealtimeHub>>(
-            provider, new HubProtocolResolver(new HubProtocol(MessageBytes(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value)))));
+            provider, new HubProtocolResolver(new HubProtocol(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.HubMessageBytes))));
         services.AddOptions<HubOptions<RealtimeHub>>().Configure<IOptions<RealtimeOptions>>((hub, realtime) =>
         {
             hub.MaximumParallelInvocationsPerClient = ParallelInvocations;
-            hub.MaximumReceiveMessageSize = MessageBytes(realtime.Value);
+            hub.MaximumReceiveMessageSize = realtime.Value.Limits.HubMessageBytes;
             hub.KeepAliveInterval = TimeSpan.FromSeconds(15);
             hub.ClientTimeoutInterval = TimeSpan.FromSeconds(30);
         });
+    }
+
+    private static void MapHub(this WebApplication app)
+    {
+        if (app.Services.GetRequiredService<IOptions<RealtimeOptions>>().Value.Connections.Sockets is SocketMode.Standard)
+        {
+            app.MapHub<RealtimeHub>(HubPath, options => options.Transports = HttpTransportType.WebSockets).RequireAuthorization();
+        }
+        else
+        {
+            app.Services.GetRequiredService<WebSocketEndpoint>().Map(app, HubPath);
+        }
     }
 
     private static void AddHttp(IServiceCollection services)
@@ -119,9 +133,6 @@ public static class RealtimeServer
         services.AddBearerTokens();
         services.AddHttpApi();
     }
-
-    /// <summary>The longest message that the hub takes: a payload over its limit, up to twice that, is still told so by name.</summary>
-    private static long MessageBytes(RealtimeOptions options) => (options.Limits.PayloadBytes * 2L) + EnvelopeBytes;
 
     private static void RequireDevelopment(IServiceProvider provider)
     {

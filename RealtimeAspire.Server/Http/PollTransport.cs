@@ -9,6 +9,8 @@ internal sealed class PollTransport : IConnectionTransport
 {
     private readonly TaskCompletionSource<EventBatch?> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    public string Name => "poll";
+
     /// <summary>The first events; null when the time is over, or when there is another reason to answer.</summary>
     public async Task<EventBatch?> WaitAsync(TimeSpan wait, TimeProvider time, CancellationToken cancellationToken)
     {

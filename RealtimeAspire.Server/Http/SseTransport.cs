@@ -35,6 +35,8 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
     private PipeWriter Output => context.Response.BodyWriter;
 
+    public string Name => "sse";
+
     /// <summary>Cancelled when nothing more is written.</summary>
     public CancellationToken Ended => _ended.Token;
 

@@ -83,11 +83,14 @@ internal sealed class RealtimeInstruments
 
     public void FeedReset(string tenant) => _resets.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 
-    public void ConnectionOpened(string tenant) => _connections.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+    public void ConnectionOpened(string tenant, string transport) => CountConnection(1, tenant, transport);
 
-    public void ConnectionClosed(string tenant) => _connections.Add(-1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+    public void ConnectionClosed(string tenant, string transport) => CountConnection(-1, tenant, transport);
 
     public void Subscribed(string tenant) => _subscriptions.Add(1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 
     public void Unsubscribed(string tenant) => _subscriptions.Add(-1, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
+
+    private void CountConnection(int change, string tenant, string transport) => _connections.Add(
+        change, new KeyValuePair<string, object?>(TagNames.Tenant, tenant), new KeyValuePair<string, object?>(TagNames.Transport, transport));
 }

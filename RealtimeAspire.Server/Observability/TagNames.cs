@@ -8,6 +8,7 @@ internal static class TagNames
     public const string Topic = "realtime.topic";
     public const string Event = "realtime.event";
     public const string Offset = "realtime.offset";
+    public const string Transport = "realtime.transport";
     public const string Subscribers = "realtime.subscribers";
     public const string BatchSize = "realtime.batch.size";
     public const string Recovery = "realtime.recovery";

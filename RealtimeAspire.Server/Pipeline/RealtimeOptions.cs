@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 
@@ -16,6 +17,8 @@ internal sealed class RealtimeOptions
     /// <summary>The origins whose pages may call the API and the hub, <c>https://host[:port]</c> each. Default: none but its own.</summary>
     [MaxLength(100)]
     public string[] AllowedOrigins { get; set; } = [];
+
+    public ConnectionOptions Connections { get; set; } = new();
 
     public LimitOptions Limits { get; set; } = new();
 

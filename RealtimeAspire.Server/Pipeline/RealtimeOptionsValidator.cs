@@ -18,6 +18,7 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckAnnotations(RealtimeOptions.Section, options, errors);
         CheckAnnotations(Key("Limits"), options.Limits, errors);
         CheckAnnotations(Key("Auth"), options.Auth, errors);
+        CheckAnnotations(Key("Connections"), options.Connections, errors);
         CheckSigningKey(options.Auth, errors);
         CheckLimits(options, errors);
         CheckOrigins(options.AllowedOrigins, errors);

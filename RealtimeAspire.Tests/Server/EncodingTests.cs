@@ -2,9 +2,12 @@ using System.Text;
 using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
+using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -63,6 +66,19 @@ public sealed class EncodingTests
         var json = JsonSerializer.Serialize(answer, Options);
 
         Assert.Equal(json, JsonSerializer.Serialize(JsonSerializer.Deserialize<HistoryReply>(json, Options), Options));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(500)]
+    public void The_frame_that_all_share_has_what_the_hub_would_write(int count)
+    {
+        var batch = new EventBatch([.. Enumerable.Repeat(EncodedEvent.Encode(Logged), count)]);
+
+        var written = new HubProtocol(0).GetMessageBytes(new InvocationMessage("Events", [batch.Events]));
+
+        Assert.Equal(Frames.Make(Opcode.Text, written.Span), batch.JsonFrame.ToArray());
     }
 
     [Fact]

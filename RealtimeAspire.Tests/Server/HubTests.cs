@@ -4,8 +4,14 @@ using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Tests.Server;
 
-/// <summary>The hub through a real socket.</summary>
-public sealed class HubTests
+public sealed class HubOverSocketsTests() : HubTests("Direct");
+
+public sealed class HubOverPipesTests() : HubTests("Pipe");
+
+public sealed class HubOverStandardTests() : HubTests("Standard");
+
+/// <summary>The hub through a real socket, whatever is under it.</summary>
+public abstract class HubTests(string sockets)
 {
     private const int Completion = 3;
     private const int Close = 7;
@@ -32,7 +38,7 @@ public sealed class HubTests
     [InlineData("OnConnectedAsync", """[]""", "request_invalid")]
     public async Task Whatever_is_wrong_with_a_call_is_said_with_a_code_and_the_connection_lives(string method, string arguments, string code)
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
 
         // SignalR reads the parts of a message in any order.
@@ -46,7 +52,7 @@ public sealed class HubTests
     [Fact]
     public async Task A_stream_that_nobody_offers_is_refused_with_a_code()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
 
         await hub.SendAsync("""{"type":4,"invocationId":"1","target":"Publish","arguments":[{"topic":"room:a","event":"app:x","payload":1}]}""");
@@ -60,7 +66,7 @@ public sealed class HubTests
     [InlineData(30_000, "request_invalid")]
     public async Task A_payload_that_would_break_its_readers_is_refused_and_the_connection_lives(int depth, string code)
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
         var payload = new string('[', depth) + new string(']', depth);
 
@@ -72,7 +78,7 @@ public sealed class HubTests
     [Fact]
     public async Task The_deepest_payload_that_is_taken_reaches_a_reader()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         await using var client = await server.ConnectAsync();
         await using var room = await client.SubscribeAsync("room:a", cancellationToken: TestContext.Current.CancellationToken);
         var payload = JsonElement.Parse(new string('[', 32) + new string(']', 32));
@@ -87,7 +93,7 @@ public sealed class HubTests
     [Fact]
     public async Task A_payload_over_its_limit_is_refused_and_the_largest_is_taken()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         await using var client = await server.ConnectAsync();
 
         await client.PublishAsync("room:a", "app:x", new string('x', (64 * 1024) - 2), cancellationToken: TestContext.Current.CancellationToken);
@@ -101,7 +107,7 @@ public sealed class HubTests
     [InlineData(1024 * 1024, "payload_too_large")]
     public async Task A_message_too_long_to_be_read_ends_the_connection_with_a_code(int length, string code)
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
 
         try
@@ -125,7 +131,7 @@ public sealed class HubTests
     [InlineData("{\"type\":1,\"invocationId\":\"1\",\"target\":\"Publish\",\"arguments\":[{]}")]
     public async Task What_is_no_message_ends_the_connection_with_a_code(string message)
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
 
         await hub.SendAsync(message);
@@ -136,7 +142,7 @@ public sealed class HubTests
     [Fact]
     public async Task A_message_of_a_type_of_tomorrow_is_ignored()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
 
         await hub.SendAsync("""{"type":99}""");
@@ -148,7 +154,7 @@ public sealed class HubTests
     [Fact]
     public async Task A_connection_s_publishes_are_appended_in_the_order_in_which_it_sent_them()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync();
 
         for (var i = 1; i <= 500; i++)
@@ -166,7 +172,7 @@ public sealed class HubTests
     [Fact]
     public async Task A_reader_that_stops_reading_is_closed_and_comes_back_to_recover()
     {
-        await using var server = await TestServer.StartAsync(("Realtime:Limits:QueueBytes", "131072"));
+        await using var server = await StartAsync(("Realtime:Limits:QueueBytes", "131072"));
         using var slow = await server.ConnectRawAsync();
         await slow.SendAsync("""{"type":1,"invocationId":"1","target":"Subscribe","arguments":[{"topic":"room:a"}]}""");
         await slow.ReadAsync(Completion);
@@ -198,7 +204,7 @@ public sealed class HubTests
     [Fact]
     public async Task When_its_token_expires_a_connection_is_closed_with_a_code()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         using var hub = await server.ConnectRawAsync(TestServer.Token(lifetime: TimeSpan.FromSeconds(-23.5)));
 
         var close = (await hub.ReadAsync(Close))!.Value;
@@ -210,7 +216,7 @@ public sealed class HubTests
     [Fact]
     public async Task The_client_comes_back_with_a_new_token_and_misses_nothing()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await StartAsync();
         var asked = 0;
         await using var client = await server.ConnectAsync(() => TestServer.Token(lifetime: asked++ == 0 ? TimeSpan.FromSeconds(-23.5) : null));
         await using var room = await client.SubscribeAsync("room:a", cancellationToken: TestContext.Current.CancellationToken);
@@ -232,4 +238,7 @@ public sealed class HubTests
         Assert.True(start >= 0, error);
         return (completion.Value.GetProperty("invocationId").GetString(), error[(start + Marker.Length)..].Split(": ")[0]);
     }
+
+    private Task<TestServer> StartAsync(params (string Key, string Value)[] settings) =>
+        TestServer.StartAsync([("Realtime:Connections:Sockets", sockets), .. settings]);
 }

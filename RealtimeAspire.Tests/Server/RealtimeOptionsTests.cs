@@ -1,4 +1,5 @@
 using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using Xunit;
@@ -26,6 +27,7 @@ public sealed class RealtimeOptionsTests
         var options = new RealtimeOptions
         {
             Auth = { SigningKey = Key, TokenSeconds = 1 },
+            Connections = { Sockets = (SocketMode)7 },
             Limits = new LimitOptions { PayloadBytes = 0, PublishesPerSecond = 10, PublishBurst = 5, QueueBytes = 1 },
             AllowedOrigins = ["https://ok.example", "https://ok.example/path", "nothing", "ftp://a"],
             TopicTypes = { ["Bad"] = new TopicTypeOptions(), ["board"] = new TopicTypeOptions { ClientEvents = ["ok", "*", "app:*", "no way"] } },
@@ -36,7 +38,7 @@ public sealed class RealtimeOptionsTests
         Assert.Equal(
             [
                 "Realtime:AllowedOrigins:1", "Realtime:AllowedOrigins:2", "Realtime:AllowedOrigins:3", "Realtime:Auth:TokenSeconds",
-                "Realtime:Limits:PayloadBytes", "Realtime:Limits:PublishBurst", "Realtime:Limits:QueueBytes", "Realtime:TopicTypes:Bad",
+                "Realtime:Connections:Sockets", "Realtime:Limits:PayloadBytes", "Realtime:Limits:PublishBurst", "Realtime:Limits:QueueBytes", "Realtime:TopicTypes:Bad",
                 "Realtime:TopicTypes:board:ClientEvents",
             ],
             keys.Order(StringComparer.Ordinal));

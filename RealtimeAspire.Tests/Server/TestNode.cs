@@ -124,6 +124,8 @@ internal sealed class RecordingTransport : IConnectionTransport
 {
     private volatile TaskCompletionSource? _stalled;
 
+    public string Name => "test";
+
     public ConcurrentQueue<long> Offsets { get; } = new();
 
     public ConcurrentQueue<EncodedEvent> Events { get; } = new();

@@ -14,6 +14,7 @@ using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -51,6 +52,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Services.RemoveAll<IHostedService>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<FeedRegistry>());
         builder.Services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<Heartbeat>());
         var log = new FaultyTopicLog(TimeProvider.System);
         builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
         var app = builder.Build();

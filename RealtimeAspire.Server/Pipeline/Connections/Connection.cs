@@ -39,7 +39,7 @@ internal sealed class Connection : IAsyncDisposable
     {
         (Caller, _transport, _limits, _instruments, _left) = (caller, transport, limits, instruments, left);
         _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));
-        instruments.ConnectionOpened(caller.Tenant);
+        instruments.ConnectionOpened(caller.Tenant, transport.Name);
     }
 
     public Caller Caller { get; }
@@ -77,7 +77,7 @@ internal sealed class Connection : IAsyncDisposable
         await _outbound.FinishAsync();
         // How the farewell went is of no interest any more.
         await closing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _instruments.ConnectionClosed(Caller.Tenant);
+        _instruments.ConnectionClosed(Caller.Tenant, _transport.Name);
         _left(this);
     }
 

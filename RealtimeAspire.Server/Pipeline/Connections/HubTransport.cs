@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
@@ -10,7 +11,15 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
 {
     private static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
 
-    public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken) => hub.WriteAsync(events.Frame, cancellationToken);
+    // Null where ASP.NET Core's own WebSockets are under the hub.
+    private readonly SocketWriter? _socket = hub.Features.Get<SocketConnection>()?.Writer;
+
+    public string Name => _socket is null ? "standard" : _socket.IsDirect ? "direct" : "pipe";
+
+    /// <summary>Past the hub's protocol where that can be: the same bytes for all.</summary>
+    public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken) => _socket is null
+        ? hub.WriteAsync(events.Message, cancellationToken)
+        : _socket.WriteAsync(events.JsonFrame, cancellationToken);
 
     public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) =>
         hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Control), [control]), cancellationToken);

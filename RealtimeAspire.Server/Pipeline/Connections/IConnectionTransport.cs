@@ -6,6 +6,9 @@ namespace RealtimeAspire.Server.Pipeline.Connections;
 /// <summary>How one connection's bytes leave. Called by the connection only, one call at a time.</summary>
 internal interface IConnectionTransport
 {
+    /// <summary>For the counts.</summary>
+    string Name { get; }
+
     /// <summary>Writes and flushes; waits while the reader is slow.</summary>
     ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken);
 

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
 
@@ -11,7 +12,8 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 internal sealed class EventBatch
 {
     private readonly EncodedEvent[] _events;
-    private SerializedHubMessage? _frame;
+    private SerializedHubMessage? _message;
+    private byte[]? _jsonFrame;
 
     /// <param name="events">One or more; not changed afterwards.</param>
     public EventBatch(params EncodedEvent[] events)
@@ -30,8 +32,37 @@ internal sealed class EventBatch
 
     public bool HasEphemeral { get; }
 
-    /// <summary>As one hub message, encoded once per protocol.</summary>
-    // Two that come at once encode it twice, to the same bytes.
-    public SerializedHubMessage Frame =>
-        _frame ??= new SerializedHubMessage(new InvocationMessage(nameof(IRealtimeClient.Events), [_events]));
+    private static ReadOnlySpan<byte> MessageStart => "{\"type\":1,\"target\":\"Events\",\"arguments\":[["u8;
+
+    private static ReadOnlySpan<byte> MessageEnd => "]]}\u001e"u8;
+
+    /// <summary>As a message of the hub, encoded once.</summary>
+    // Two that come at once encode it twice, to the same bytes; as with the frame.
+    public SerializedHubMessage Message =>
+        _message ??= new SerializedHubMessage(new InvocationMessage(nameof(IRealtimeClient.Events), [_events]));
+
+    /// <summary>As the same message in the JSON hub protocol, in a WebSocket frame.</summary>
+    public ReadOnlyMemory<byte> JsonFrame => _jsonFrame ??= WriteJsonFrame();
+
+    private byte[] WriteJsonFrame()
+    {
+        var payload = MessageStart.Length + Bytes + _events.Length - 1 + MessageEnd.Length;
+        var header = Frames.HeaderLength(payload);
+        var frame = new byte[header + payload];
+        Frames.WriteHeader(frame.AsSpan(0, header), Opcode.Text, payload);
+        var rest = Write(MessageStart, frame.AsSpan(header));
+        for (var i = 0; i < _events.Length; i++)
+        {
+            rest = Write(_events[i].Json.Span, i == 0 ? rest : Write(","u8, rest));
+        }
+
+        Write(MessageEnd, rest);
+        return frame;
+    }
+
+    private static Span<byte> Write(ReadOnlySpan<byte> bytes, Span<byte> to)
+    {
+        bytes.CopyTo(to);
+        return to[bytes.Length..];
+    }
 }

@@ -5,6 +5,8 @@ namespace RealtimeAspire.Server.Pipeline.Limits;
 /// <summary>The section <c>Realtime:Limits</c>.</summary>
 internal sealed class LimitOptions
 {
+    private const int EnvelopeBytes = 16 * 1024;
+
     /// <summary>The largest payload, in bytes of its JSON. Default: 64 KiB.</summary>
     [Range(1, 16 * 1024 * 1024)]
     public int PayloadBytes { get; set; } = 64 * 1024;
@@ -48,4 +50,7 @@ internal sealed class LimitOptions
     /// <summary>How long a publish waits for the log before it fails as unavailable, in seconds. Default: 10.</summary>
     [Range(1, 300)]
     public int PublishTimeoutSeconds { get; set; } = 10;
+
+    /// <summary>The longest message that the hub takes: a payload over its limit, up to twice that, is still told so by name.</summary>
+    public long HubMessageBytes => (PayloadBytes * 2L) + EnvelopeBytes;
 }

@@ -1,0 +1,232 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Buffers.Text;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using System.Security.Claims;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
+
+/// <summary>A WebSocket as a connection of ASP.NET Core: what SignalR's hub reads and writes becomes frames here.</summary>
+internal sealed class SocketConnection
+    : ConnectionContext, IDuplexPipe, IConnectionUserFeature, IHttpContextFeature, IConnectionHeartbeatFeature, ITransferFormatFeature
+{
+    private const int ReadBytes = 4096;
+    private const int IdBytes = 16;
+
+    // What a client may send ahead of what the hub has looked at.
+    private static readonly PipeOptions InputOptions = new(
+        pauseWriterThreshold: 64 * 1024, resumeWriterThreshold: 32 * 1024, minimumSegmentSize: 512,
+        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, useSynchronizationContext: false);
+
+    /// <summary>For the other side to close too.</summary>
+    private static readonly TimeSpan CloseTime = TimeSpan.FromSeconds(2);
+
+    /// <summary>For the hub to do what it was told before its client closed.</summary>
+    private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>For a client to take one frame.</summary>
+    private static readonly TimeSpan FrameTime = TimeSpan.FromSeconds(30);
+
+    private readonly Stream _stream;
+    private readonly TimeProvider _time;
+    private readonly FrameReader _frames;
+    private readonly Pipe _input = new(InputOptions);
+    private readonly CancellationTokenSource _closed = new();
+    private (Action<object> Action, object State)[] _heartbeats = [];
+    private byte[]? _pong;
+    private CloseCode? _close;
+    private bool _isViolated;
+    private volatile bool _isLeaving;
+
+    /// <param name="context">The request that was upgraded.</param>
+    /// <param name="stream">What the upgrade gave.</param>
+    /// <param name="writer">Over the same.</param>
+    /// <param name="maxMessageBytes">What a message of a client may have.</param>
+    /// <param name="time">Measures.</param>
+    public SocketConnection(HttpContext context, Stream stream, SocketWriter writer, long maxMessageBytes, TimeProvider time)
+    {
+        (HttpContext, _stream, Writer, _time, _frames) = (context, stream, writer, time, new FrameReader(maxMessageBytes));
+        ConnectionId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
+        (User, ConnectionClosed) = (context.User, _closed.Token);
+        Output = new HubWriter(writer, () => ActiveFormat is TransferFormat.Binary ? Opcode.Binary : Opcode.Text, _closed.Token);
+        Features.Set<IConnectionUserFeature>(this);
+        Features.Set<IHttpContextFeature>(this);
+        Features.Set<IConnectionHeartbeatFeature>(this);
+        Features.Set<ITransferFormatFeature>(this);
+        Features.Set(this);
+    }
+
+    public override string ConnectionId { get; set; }
+
+    public override IFeatureCollection Features { get; } = new FeatureCollection();
+
+    public override IDictionary<object, object?> Items { get => field ??= new Dictionary<object, object?>(); set; }
+
+    public override IDuplexPipe Transport { get => this; set => throw new NotSupportedException(); }
+
+    public PipeReader Input => _input.Reader;
+
+    public PipeWriter Output { get; }
+
+    public SocketWriter Writer { get; }
+
+    public ClaimsPrincipal? User { get; set; }
+
+    public HttpContext? HttpContext { get; set; }
+
+    public TransferFormat SupportedFormats => TransferFormat.Text | TransferFormat.Binary;
+
+    public TransferFormat ActiveFormat { get; set; } = TransferFormat.Text;
+
+    public void OnHeartbeat(Action<object> action, object state) => _heartbeats = [.. _heartbeats, (action, state)];
+
+    /// <summary>To be called every few seconds.</summary>
+    public void Beat()
+    {
+        if (Writer.Waiting > FrameTime)
+        {
+            Abort(new ConnectionAbortedException("The client does not read."));
+            return;
+        }
+
+        foreach (var (action, state) in _heartbeats)
+        {
+            action(state);
+        }
+    }
+
+    public override void Abort(ConnectionAbortedException abortReason)
+    {
+        HttpContext?.Abort();
+        _closed.Cancel();
+    }
+
+    /// <summary>Reads until the client has closed, is gone, or has broken the protocol.</summary>
+    public async Task ReceiveAsync()
+    {
+        Exception? failure = null;
+        try
+        {
+            while (await ReadAsync())
+            {
+            }
+        }
+        catch (FrameException violation)
+        {
+            (_close, _isViolated) = (violation.Code, true);
+        }
+        catch (Exception exception) when (IsEnd(exception))
+        {
+            failure = exception;
+        }
+
+        if (failure is null)
+        {
+            _closed.CancelAfter(EndTime);
+        }
+        else
+        {
+            await _closed.CancelAsync();
+        }
+
+        await _input.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
+    }
+
+    /// <summary>The hub is done with it: says so to the client, and waits a moment for it to go, so that it can read that.</summary>
+    /// <param name="receiving">From <see cref="ReceiveAsync"/>.</param>
+    public async Task CloseAsync(Task receiving)
+    {
+        _isLeaving = true;
+        await _input.Reader.CompleteAsync();
+        using var limit = new CancellationTokenSource(CloseTime, _time);
+        try
+        {
+            await Writer.WriteAsync(Frames.MakeClose(_close ?? CloseCode.Normal), limit.Token);
+            await receiving.WaitAsync(limit.Token);
+            if (_isViolated)
+            {
+                await SkipAsync(limit.Token);
+            }
+        }
+        catch (Exception exception) when (IsEnd(exception))
+        {
+            // It is gone, or does not read.
+            HttpContext?.Abort();
+        }
+
+        await receiving;
+    }
+
+    private static bool IsEnd(Exception exception) =>
+        exception is IOException or SocketException or ObjectDisposedException or OperationCanceledException or ConnectionAbortedException;
+
+    /// <summary>False: the client has closed.</summary>
+    private async Task<bool> ReadAsync()
+    {
+        // Nothing is held while nothing comes.
+        _ = await _stream.ReadAsync(Memory<byte>.Empty, _closed.Token);
+        var buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
+        try
+        {
+            var read = await _stream.ReadAsync(buffer, _closed.Token);
+            if (read == 0)
+            {
+                return false;
+            }
+
+            Take(buffer.AsSpan(0, read));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        if (Interlocked.Exchange(ref _pong, null) is { } pong)
+        {
+            await Writer.WriteAsync(pong, _closed.Token);
+        }
+
+        if (!_isLeaving)
+        {
+            await _input.Writer.FlushAsync(_closed.Token);
+        }
+
+        return _close is null;
+    }
+
+    private void Take(Span<byte> read)
+    {
+        while (_close is null && _frames.TryRead(ref read, out var piece))
+        {
+            switch (piece.Kind)
+            {
+                case Opcode.Text or Opcode.Binary when !_isLeaving:
+                    _input.Writer.Write(piece.Payload);
+                    break;
+                case Opcode.Ping:
+                    // Of several that have come only the last has to be answered.
+                    _pong = Frames.Make(Opcode.Pong, piece.Payload);
+                    break;
+                case Opcode.Close:
+                    _close = piece.Payload.Length == 0 ? CloseCode.Normal : (CloseCode)BinaryPrimitives.ReadUInt16BigEndian(piece.Payload);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>A connection that ends on bytes that nobody has read takes back what the client was told last; so they are read.</summary>
+    private async Task SkipAsync(CancellationToken cancellationToken)
+    {
+        var buffer = new byte[ReadBytes];
+        while (await _stream.ReadAsync(buffer, cancellationToken) > 0)
+        {
+        }
+    }
+}
