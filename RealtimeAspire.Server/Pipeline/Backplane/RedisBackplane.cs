@@ -25,6 +25,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
     private static readonly TimeSpan CallTime = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongGatherTime = TimeSpan.FromMilliseconds(4);
 
     private readonly RedisLink _commands;
     private readonly RedisLink _subscriptions;
@@ -46,6 +47,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     private readonly List<EncodedEvent> _batch = [];
     private readonly List<Activity> _activities = [];
     private long _sentAt;
+    private TimeSpan _gatherTime = GatherTime;
 
     private volatile bool _unreadableIsLogged;
 
@@ -143,13 +145,14 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
     /// <summary>
     /// Events that follow each other closely leave together: by itself each costs this node, Redis and the other nodes several
-    /// switches of threads. The first after a pause leaves at once.
+    /// switches of threads. The first after a pause leaves at once; those of a node that is busy, with several in each of these
+    /// moments, wait a little longer.
     /// </summary>
     private async Task GatherAsync(CancellationToken stoppingToken)
     {
-        if (_time.GetElapsedTime(_sentAt) < GatherTime)
+        if (_time.GetElapsedTime(_sentAt) < _gatherTime)
         {
-            await Task.Delay(GatherTime, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(_gatherTime, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         _sentAt = _time.GetTimestamp();
@@ -174,6 +177,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
         if (subscriber is not null && _batch.Count > 0)
         {
+            _gatherTime = _batch.Count > 1 ? LongGatherTime : GatherTime;
             await SendBatchAsync(subscriber);
             _batch.Clear();
         }
