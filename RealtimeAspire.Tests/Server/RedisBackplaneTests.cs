@@ -152,7 +152,13 @@ internal sealed class FakeRedis
             nameof(ISubscriber.UnsubscribeAsync) => Task.CompletedTask,
             _ => null,
         });
-        var database = Fake.Of<IDatabase>((_, _) => _hangs ? new TaskCompletionSource<TimeSpan>().Task : Task.FromResult(TimeSpan.Zero));
+        var batch = Fake.Of<IBatch>((method, arguments) =>
+            method.Name == nameof(IBatch.PublishAsync) ? Send((RedisChannel)arguments[0]!, (RedisValue)arguments[1]!) : null);
+        var database = Fake.Of<IDatabase>((method, _) => method.Name switch
+        {
+            nameof(IDatabase.CreateBatch) => batch,
+            _ => _hangs ? new TaskCompletionSource<TimeSpan>().Task : Task.FromResult(TimeSpan.Zero),
+        });
         Multiplexer = Fake.Of<IConnectionMultiplexer>((method, _) => method.Name switch
         {
             nameof(IConnectionMultiplexer.GetSubscriber) => subscriber,

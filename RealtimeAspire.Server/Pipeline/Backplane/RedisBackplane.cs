@@ -161,11 +161,11 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     /// <summary>Sends what waits, as much as may be under way at once; drops it while Redis does not answer.</summary>
     private async Task SendWaitingAsync()
     {
-        var subscriber = _commands is { IsConnected: true, Multiplexer: { } multiplexer } ? multiplexer.GetSubscriber() : null;
+        var multiplexer = _commands.IsConnected ? _commands.Multiplexer : null;
         while (_batch.Count < BatchLength && _outgoing.Reader.TryRead(out var next))
         {
             _queueBytes.Release(next.Json.Length);
-            if (subscriber is null)
+            if (multiplexer is null)
             {
                 Drop(next);
             }
@@ -175,21 +175,21 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
             }
         }
 
-        if (subscriber is not null && _batch.Count > 0)
+        if (multiplexer is not null && _batch.Count > 0)
         {
             _gatherTime = _batch.Count > 1 ? LongGatherTime : GatherTime;
-            await SendBatchAsync(subscriber);
+            await SendBatchAsync(multiplexer);
             _batch.Clear();
         }
     }
 
     // Its client throws more than its own exceptions when a connection breaks.
 #pragma warning disable CA1031
-    private async Task SendBatchAsync(ISubscriber subscriber)
+    private async Task SendBatchAsync(IConnectionMultiplexer multiplexer)
     {
         try
         {
-            await StartBatch(subscriber).WithinAsync(CallTime, _time);
+            await StartBatch(multiplexer).WithinAsync(CallTime, _time);
         }
         catch (Exception exception)
         {
@@ -205,9 +205,13 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
 #pragma warning restore CA1031
 
-    /// <summary>One connection sends, and Redis answers, in order: the last one's answer is that to all.</summary>
-    private Task StartBatch(ISubscriber subscriber)
+    /// <summary>
+    /// One connection sends, and Redis answers, in order: the last one's answer is that to all. As a batch, because its client wakes
+    /// a thread for each call, or for each batch.
+    /// </summary>
+    private Task StartBatch(IConnectionMultiplexer multiplexer)
     {
+        var batch = multiplexer.GetDatabase().CreateBatch();
         Task last = Task.CompletedTask;
         for (var i = 0; i < _batch.Count; i++)
         {
@@ -219,9 +223,10 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
             }
 
             var flags = i == _batch.Count - 1 ? CommandFlags.None : CommandFlags.FireAndForget;
-            last = subscriber.PublishAsync(ChannelOf(sent.Topic), BackplaneMessage.Write(sent, _node.Value), flags);
+            last = batch.PublishAsync(ChannelOf(sent.Topic), BackplaneMessage.Write(sent, _node.Value), flags);
         }
 
+        batch.Execute();
         return last;
     }
 

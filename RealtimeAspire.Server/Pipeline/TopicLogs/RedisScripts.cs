@@ -66,11 +66,13 @@ internal sealed partial class RedisScripts(RedisLink link, TimeProvider time, IL
         try
         {
             var hash = await connection.HashAsync(script).WaitAsync(RunTime, time);
+            var batch = connection.BeginBatch();
             for (var i = 0; i < runs.Length; i++)
             {
-                runs[i] = connection.RunAsync(hash, calls[i]);
+                runs[i] = connection.RunAsync(batch, hash, calls[i]);
             }
 
+            batch.Execute();
             await Task.WhenAll(runs).WaitAsync(RunTime, time);
         }
         catch (Exception exception)
@@ -123,12 +125,16 @@ internal sealed partial class RedisScripts(RedisLink link, TimeProvider time, IL
 
         public void Forget(RedisScript script) => _hashes.TryRemove(script, out _);
 
-        public async Task<Reply> RunAsync(byte[] hash, RedisCall call)
+        /// <summary>Its client wakes a thread for each call, or for each batch.</summary>
+        public IBatch BeginBatch() => _database.CreateBatch();
+
+        /// <summary>Completes some time after the batch was executed.</summary>
+        public async Task<Reply> RunAsync(IBatch batch, byte[] hash, RedisCall call)
         {
 #pragma warning disable CA1031
             try
             {
-                return new Reply(await CountedAsync(() => _database.ScriptEvaluateAsync(hash, call.Keys, call.Values, CommandFlags.DemandMaster)), null);
+                return new Reply(await CountedAsync(() => batch.ScriptEvaluateAsync(hash, call.Keys, call.Values, CommandFlags.DemandMaster)), null);
             }
             catch (Exception exception)
 #pragma warning restore CA1031
