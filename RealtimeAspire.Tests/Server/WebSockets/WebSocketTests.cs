@@ -1,6 +1,13 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Net;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -80,6 +87,45 @@ public sealed class WebSocketTests
     }
 
     [Theory]
+    [InlineData("Direct", "http", 1, "direct")]
+    [InlineData("Pipe", "http", 1, "pipe")]
+    [InlineData("Standard", "http", 1, "standard")]
+    [InlineData("Direct", "https", 1, "pipe")]
+    [InlineData("Direct", "http", 2, "pipe")]
+    [InlineData("Direct", "https", 2, "pipe")]
+    [InlineData("Direct", "logged", 1, "pipe")]
+    public async Task Frames_go_to_the_socket_itself_only_where_nothing_sits_between(string mode, string scheme, int version, string expected)
+    {
+        using var certificate = Certificate();
+        await using var server = await TestServer.StartAsync(
+            listen =>
+            {
+                listen.Protocols = version == 2 ? HttpProtocols.Http2 : HttpProtocols.Http1;
+                if (scheme == "https")
+                {
+                    listen.UseHttps(certificate);
+                }
+                else if (scheme == "logged")
+                {
+                    listen.UseConnectionLogging();
+                }
+            },
+            ("Realtime:Connections:Sockets", mode));
+        using var transports = new Transports(server);
+        using var socket = await ConnectAsync(server, certificate, scheme == "https" ? "wss" : "ws", new Version(version, version == 1 ? 1 : 0));
+
+        await SendAsync(socket, $$"""{"protocol":"json","version":1}{{RawSocket.RecordSeparator}}""");
+        await SendAsync(socket, $$"""{"type":1,"invocationId":"1","target":"Subscribe","arguments":[{"topic":"room:a"}]}{{RawSocket.RecordSeparator}}""");
+        await ReadUntilAsync(socket, "\"invocationId\":\"1\"");
+        await SendAsync(socket, Publish("2"));
+        await ReadUntilAsync(socket, "\"target\":\"Events\"");
+
+        Assert.Equal([expected], transports.Seen);
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "bye", TestContext.Current.CancellationToken);
+        Assert.Equal(WebSocketCloseStatus.NormalClosure, socket.CloseStatus);
+    }
+
+    [Theory]
     [InlineData("", 0)]
     [InlineData("?negotiateVersion=1", 1)]
     public async Task A_negotiation_offers_WebSockets_and_ties_the_client_to_no_node(string query, int version)
@@ -131,6 +177,71 @@ public sealed class WebSocketTests
 
     private static Task<RawSocket> ConnectAsync(TestServer server) => RawSocket.ConnectAsync(server.Address, TestServer.Token());
 
+    private static async Task<ClientWebSocket> ConnectAsync(TestServer server, X509Certificate2 certificate, string scheme, Version version)
+    {
+        var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, presented, _, _) => certificate.Equals(presented) } };
+        var socket = new ClientWebSocket { Options = { HttpVersion = version, HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact } };
+        var address = new UriBuilder(scheme, "127.0.0.1", server.Address.Port, "/realtime") { Query = $"access_token={TestServer.Token()}" };
+        await socket.ConnectAsync(address.Uri, new HttpMessageInvoker(handler), TestContext.Current.CancellationToken);
+        return socket;
+    }
+
+    private static X509Certificate2 Certificate()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256);
+        var now = TimeProvider.System.GetUtcNow();
+        return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+    }
+
+    private static Task SendAsync(ClientWebSocket socket, string message) =>
+        socket.SendAsync(Encoding.UTF8.GetBytes(message), WebSocketMessageType.Text, endOfMessage: true, TestContext.Current.CancellationToken);
+
+    private static async Task ReadUntilAsync(ClientWebSocket socket, string expected)
+    {
+        var read = "";
+        var buffer = new byte[4096];
+        while (!read.Contains(expected, StringComparison.Ordinal))
+        {
+            var received = await socket.ReceiveAsync(buffer, TestContext.Current.CancellationToken);
+            Assert.Equal(WebSocketMessageType.Text, received.MessageType);
+            read += Encoding.UTF8.GetString(buffer, 0, received.Count);
+        }
+    }
+
     private static string Publish(string id) =>
         $$"""{"type":1,"invocationId":"{{id}}","target":"Publish","arguments":[{"topic":"room:a","event":"app:x","payload":1}]}{{RawSocket.RecordSeparator}}""";
+
+    /// <summary>By what connections were carried, as the node counts them.</summary>
+    private sealed class Transports : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+
+        public Transports(TestServer server)
+        {
+            var meters = server.Meters;
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Scope == meters && instrument.Name == "realtime.connections")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
+            {
+                foreach (var tag in tags)
+                {
+                    if (tag.Key == "realtime.transport")
+                    {
+                        Seen.Enqueue((string)tag.Value!);
+                    }
+                }
+            });
+            _listener.Start();
+        }
+
+        public ConcurrentQueue<string> Seen { get; } = new();
+
+        public void Dispose() => _listener.Dispose();
+    }
 }
