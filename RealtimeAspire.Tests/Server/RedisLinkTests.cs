@@ -124,6 +124,20 @@ public sealed class RedisLinkTests : IAsyncLifetime, IRedisProbe
     }
 
     [Fact]
+    public async Task It_is_told_too_when_the_first_question_after_it_fails()
+    {
+        Start();
+        await Until.TrueAsync(() => _restored == 1);
+        var asked = 0;
+        _answer = _ => ++asked == 1 ? throw new InvalidCastException("It was under way when the connection broke.") : Task.CompletedTask;
+
+        _made.Single().Disturb();
+
+        await Until.TrueAsync(() => _restored == 2);
+        Assert.Single(_made);
+    }
+
+    [Fact]
     public async Task A_question_that_is_answered_late_is_no_reason_to_replace()
     {
         Start();

@@ -101,15 +101,17 @@ internal sealed partial class RedisLink(RedisConnect connect, IRedisProbe probe,
     private async Task AskUntilSilentAsync(IConnectionMultiplexer multiplexer, CancellationToken stoppingToken)
     {
         var hasAnswered = false;
+        var isDisturbed = false;
         var unanswered = 0;
         while (true)
         {
-            var isDisturbed = _disturbances.Reader.TryRead(out _);
+            // Until it has answered: the question may have been under way when the connection broke.
+            isDisturbed |= _disturbances.Reader.TryRead(out _);
             var asked = time.GetTimestamp();
             if (await AskAsync(multiplexer) is not { } failure)
             {
-                (hasAnswered, unanswered) = (true, 0);
                 Succeeded(isDisturbed);
+                (hasAnswered, isDisturbed, unanswered) = (true, false, 0);
                 await PauseAsync(Interval, stoppingToken);
                 continue;
             }
