@@ -1,14 +1,12 @@
 namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
-/// <summary>Close codes of RFC 6455 (7.4.1) that this server sends.</summary>
+/// <summary>Close codes of RFC 6455 (7.4.1) that this server sends by itself; a client that closes is told its own.</summary>
 internal enum CloseCode
 {
     Normal = 1000,
-    GoingAway = 1001,
     ProtocolError = 1002,
     InvalidData = 1007,
     TooLarge = 1009,
-    TryAgainLater = 1013,
 }
 
 /// <summary>A client that does not keep to RFC 6455; the connection ends with the code.</summary>

@@ -1,0 +1,48 @@
+using Microsoft.AspNetCore.Http;
+using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
+
+namespace RealtimeAspire.Tests.Server.WebSockets;
+
+public sealed class SocketConnectionTests
+{
+    [Theory]
+    [InlineData(29, false)]
+    [InlineData(31, true)]
+    public async Task A_client_that_does_not_take_a_frame_for_half_a_minute_is_hung_up_on(int seconds, bool expected)
+    {
+        var time = new JumpingTime();
+        using var stream = new StuckStream();
+        var writer = new SocketWriter(null, stream, time);
+        var connection = new SocketConnection(new DefaultHttpContext(), stream, writer, 1_000, time);
+        var writing = writer.WriteAsync(new byte[10], connection.ConnectionClosed).AsTask();
+        connection.Beat();
+        Assert.False(connection.ConnectionClosed.IsCancellationRequested);
+
+        time.Jump(TimeSpan.FromSeconds(seconds));
+        connection.Beat();
+
+        Assert.Equal(expected, connection.ConnectionClosed.IsCancellationRequested);
+        stream.Release();
+        await Task.WhenAny(writing);
+    }
+
+    /// <summary>Its reader takes nothing until it is released.</summary>
+    private sealed class StuckStream : MemoryStream
+    {
+        private readonly TaskCompletionSource _released = new();
+
+        public void Release() => _released.TrySetResult();
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            await _released.Task.WaitAsync(cancellationToken);
+    }
+
+    private sealed class JumpingTime : TimeProvider
+    {
+        private long _jumped;
+
+        public void Jump(TimeSpan time) => _jumped += (long)(time.TotalSeconds * TimestampFrequency);
+
+        public override long GetTimestamp() => base.GetTimestamp() + _jumped;
+    }
+}
