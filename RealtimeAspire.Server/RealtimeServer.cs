@@ -124,7 +124,7 @@ public static class RealtimeServer
         }
         else
         {
-            app.Services.GetRequiredService<WebSocketEndpoint>().Map(app, HubPath);
+            app.Services.GetRequiredService<WebSocketEndpoint>().Map<RealtimeHub>(app, HubPath);
         }
     }
 

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Connections;
@@ -11,6 +12,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
@@ -19,10 +21,10 @@ using RealtimeAspire.Server.Pipeline.Limits;
 namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 /// <summary>
-/// The hub's endpoint: takes the upgrade by itself, and gives SignalR's hub handler a connection that is frames on a socket.
+/// A hub's endpoint: takes the upgrade by itself, and gives SignalR's hub handler a connection that is frames on a socket.
 /// Clients see what they would see of <c>MapHub</c> with WebSockets alone.
 /// </summary>
-internal sealed class WebSocketEndpoint(HubConnectionHandler<RealtimeHub> hub, Heartbeat heartbeat, IOptions<RealtimeOptions> options, TimeProvider time)
+internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOptions> options, TimeProvider time)
 {
     private const string KeySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     private const int IdBytes = 16;
@@ -33,13 +35,15 @@ internal sealed class WebSocketEndpoint(HubConnectionHandler<RealtimeHub> hub, H
     private readonly bool _mayBeDirect = options.Value.Connections.Sockets is SocketMode.Direct;
     private readonly long _maxMessageBytes = options.Value.Limits.HubMessageBytes * MessagesPerFrame;
 
-    public void Map(IEndpointRouteBuilder endpoints, string path)
+    public void Map<THub>(IEndpointRouteBuilder endpoints, string path)
+        where THub : Hub
     {
-        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], RunAsync).RequireAuthorization().ExcludeFromDescription();
+        var hub = endpoints.ServiceProvider.GetRequiredService<HubConnectionHandler<THub>>();
+        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], context => RunAsync(context, hub)).RequireAuthorization().ExcludeFromDescription();
         endpoints.MapPost($"{path}/negotiate", Negotiate).RequireAuthorization().ExcludeFromDescription();
     }
 
-    private async Task RunAsync(HttpContext context)
+    private async Task RunAsync(HttpContext context, ConnectionHandler hub)
     {
         if (!context.WebSockets.IsWebSocketRequest)
         {
