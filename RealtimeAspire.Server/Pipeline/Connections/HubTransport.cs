@@ -17,9 +17,16 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
     public string Name => _socket is null ? "standard" : _socket.IsDirect ? "direct" : "pipe";
 
     /// <summary>Past the hub's protocol where that can be: the same bytes for all.</summary>
-    public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken) => _socket is null
-        ? hub.WriteAsync(events.Message, cancellationToken)
-        : _socket.WriteAsync(events.JsonFrame, cancellationToken);
+    public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken)
+    {
+        if (_socket is null)
+        {
+            return hub.WriteAsync(events.Message, cancellationToken);
+        }
+
+        var writing = _socket.WriteAsync(events.JsonFrame);
+        return writing.IsCompletedSuccessfully ? default : new ValueTask(writing.AsTask().WaitAsync(cancellationToken));
+    }
 
     public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) =>
         hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Control), [control]), cancellationToken);

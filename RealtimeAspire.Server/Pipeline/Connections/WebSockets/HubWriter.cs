@@ -7,8 +7,7 @@ namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 /// <summary>What the hub writes: each flush is one frame. Holds a buffer only between the first byte and the end of the flush.</summary>
 /// <param name="socket">Where frames go, with those of others in between.</param>
 /// <param name="format">Of the frames.</param>
-/// <param name="closed">Ends what is being written.</param>
-internal sealed class HubWriter(SocketWriter socket, Func<Opcode> format, CancellationToken closed) : PipeWriter
+internal sealed class HubWriter(SocketWriter socket, Func<Opcode> format) : PipeWriter
 {
     private const int FirstBytes = 512;
 
@@ -48,7 +47,7 @@ internal sealed class HubWriter(SocketWriter socket, Func<Opcode> format, Cancel
         var frame = buffer.AsMemory(Frames.MaxHeader - header, header + _written);
         Frames.WriteHeader(frame.Span[..header], format(), _written);
         (_buffer, _written) = (null, 0);
-        var writing = socket.WriteAsync(frame, closed);
+        var writing = socket.WriteAsync(frame);
         if (!writing.IsCompletedSuccessfully)
         {
             return new ValueTask<FlushResult>(FinishAsync(writing, buffer).WaitAsync(cancellationToken));

@@ -55,7 +55,7 @@ internal sealed class SocketConnection
         (HttpContext, _stream, Writer, _time, _frames) = (context, stream, writer, time, new FrameReader(maxMessageBytes));
         ConnectionId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
         (User, ConnectionClosed) = (context.User, _closed.Token);
-        Output = new HubWriter(writer, () => ActiveFormat is TransferFormat.Binary ? Opcode.Binary : Opcode.Text, _closed.Token);
+        Output = new HubWriter(writer, () => ActiveFormat is TransferFormat.Binary ? Opcode.Binary : Opcode.Text);
         Features.Set<IConnectionUserFeature>(this);
         Features.Set<IHttpContextFeature>(this);
         Features.Set<IConnectionHeartbeatFeature>(this);
@@ -90,7 +90,7 @@ internal sealed class SocketConnection
     /// <summary>To be called every few seconds.</summary>
     public void Beat()
     {
-        if (Writer.Waiting > FrameTime)
+        if (Writer.Delay > FrameTime)
         {
             Abort(new ConnectionAbortedException("The client does not read."));
             return;
@@ -148,7 +148,7 @@ internal sealed class SocketConnection
         using var limit = new CancellationTokenSource(CloseTime, _time);
         try
         {
-            await Writer.WriteAsync(Frames.MakeClose(_close ?? CloseCode.Normal), limit.Token);
+            await Writer.WriteAsync(Frames.MakeClose(_close ?? CloseCode.Normal)).AsTask().WaitAsync(limit.Token);
             await receiving.WaitAsync(limit.Token);
             if (_isViolated)
             {
@@ -190,7 +190,7 @@ internal sealed class SocketConnection
 
         if (Interlocked.Exchange(ref _pong, null) is { } pong)
         {
-            await Writer.WriteAsync(pong, _closed.Token);
+            await Writer.WriteAsync(pong);
         }
 
         if (!_isLeaving)

@@ -1,87 +1,187 @@
+using System.Buffers;
 using System.Net.Sockets;
 
 namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
-/// <summary>Writes frames to one client, one at a time, in the caller's thread where the socket takes them at once.</summary>
+/// <summary>
+/// The one queue below everything that is written to a client: events, answers, pings, the farewell. A frame leaves in the caller's
+/// thread where the socket takes it at once; those that come meanwhile wait in order, and leave together in one write.
+/// </summary>
+/// <remarks>
+/// It bounds nothing by itself: who writes waits for its frame before the next, so there are as many as there are writers, which
+/// are the connection's <see cref="Outbound"/>, the hub, and what reads frames. A write ends with the connection at the latest.
+/// </remarks>
 /// <param name="socket">Where nothing sits between the connection and its socket: frames go there. Null: they go through the stream.</param>
 /// <param name="stream">What the upgrade gave.</param>
 /// <param name="time">Measures how long a client takes.</param>
-// Nobody asks the semaphore for its handle, and without one there is nothing to dispose of.
-#pragma warning disable CA1001
 internal sealed class SocketWriter(Socket? socket, Stream stream, TimeProvider time)
-#pragma warning restore CA1001
 {
-    private readonly SemaphoreSlim _turn = new(1);
+    private readonly Lock _lock = new();
     private long _waitsSince;
-    private volatile bool _isBroken;
+
+    // Under the lock.
+    private Queue<Waiting>? _waiting;
+    private bool _isWriting;
+    private Exception? _failure;
 
     public bool IsDirect => socket is not null;
 
-    /// <summary>How long the frame that is being written has waited for the client to read.</summary>
-    public TimeSpan Waiting => Volatile.Read(ref _waitsSince) is var since and not 0 ? time.GetElapsedTime(since) : TimeSpan.Zero;
+    /// <summary>How long what is being written has waited for the client to read.</summary>
+    public TimeSpan Delay => Volatile.Read(ref _waitsSince) is var since and not 0 ? time.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <param name="frame">Not changed before it is written.</param>
-    /// <param name="cancellationToken">Ends the wait for the turn; and in the middle of a frame the connection, which can take no other then.</param>
-    /// <exception cref="IOException">The connection has ended, here or in the middle of another frame.</exception>
+    /// <exception cref="IOException">The connection has ended.</exception>
     /// <exception cref="SocketException">The same.</exception>
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> frame)
     {
-        if (!_turn.Wait(0, CancellationToken.None))
+        lock (_lock)
         {
-            return WriteInTurnAsync(frame, cancellationToken);
+            if (_failure is not null)
+            {
+                return ValueTask.FromException(new IOException("The connection has ended.", _failure));
+            }
+
+            if (_isWriting)
+            {
+                var waiting = new Waiting(frame);
+                (_waiting ??= new Queue<Waiting>()).Enqueue(waiting);
+                return new ValueTask(waiting.Task);
+            }
+
+            _isWriting = true;
         }
 
-        var sending = SendAsync(frame, cancellationToken);
+        var sending = SendAsync(frame);
         if (!sending.IsCompletedSuccessfully)
         {
             return FinishAsync(sending);
         }
 
-        _turn.Release();
+        if (TakeWaiting() is { } next)
+        {
+            _ = WriteWaitingAsync(next);
+        }
+
         return default;
     }
 
-    private async ValueTask WriteInTurnAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    private async ValueTask FinishAsync(ValueTask sending)
     {
-        await _turn.WaitAsync(cancellationToken);
-        await FinishAsync(SendAsync(frame, cancellationToken));
+        await WaitAsync(sending);
+        if (TakeWaiting() is { } next)
+        {
+            _ = WriteWaitingAsync(next);
+        }
     }
 
-    private async ValueTask FinishAsync(ValueTask sending)
+    /// <summary>Fails with nothing: those who wait are told.</summary>
+    private async Task WriteWaitingAsync(Waiting[]? frames)
+    {
+        for (; frames is not null; frames = TakeWaiting())
+        {
+            try
+            {
+                await WriteTogetherAsync(frames);
+            }
+            catch (Exception exception)
+            {
+                Array.ForEach(frames, frame => frame.SetException(exception));
+                return;
+            }
+
+            Array.ForEach(frames, static frame => frame.SetResult());
+        }
+    }
+
+    private async ValueTask WriteTogetherAsync(Waiting[] frames)
+    {
+        if (frames is [var one])
+        {
+            await WaitAsync(SendAsync(one.Frame));
+            return;
+        }
+
+        var length = frames.Sum(static frame => frame.Frame.Length);
+        var buffer = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            var at = 0;
+            foreach (var waiting in frames)
+            {
+                waiting.Frame.CopyTo(buffer.AsMemory(at));
+                at += waiting.Frame.Length;
+            }
+
+            await WaitAsync(SendAsync(buffer.AsMemory(0, length)));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Waits for the client to read. A write that fails may have ended in the middle of a frame: no other can follow.</summary>
+    private async ValueTask WaitAsync(ValueTask sending)
     {
         Volatile.Write(ref _waitsSince, time.GetTimestamp());
         try
         {
             await sending;
         }
-        catch
+        catch (Exception exception)
         {
-            _isBroken = true;
+            Fail(exception);
             throw;
         }
         finally
         {
             Volatile.Write(ref _waitsSince, 0);
-            _turn.Release();
         }
     }
 
-    /// <summary>Throws nothing by itself, so that the turn ends in one place.</summary>
-    private ValueTask SendAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    private void Fail(Exception exception)
     {
-        if (_isBroken)
+        Queue<Waiting>? waiting;
+        lock (_lock)
         {
-            return ValueTask.FromException(new IOException("The connection has ended in the middle of a frame."));
+            _failure = exception;
+            (waiting, _waiting) = (_waiting, null);
         }
 
+        while (waiting is not null && waiting.TryDequeue(out var frame))
+        {
+            frame.SetException(new IOException("The connection has ended.", exception));
+        }
+    }
+
+    /// <summary>All that waits; if there is none, nothing is being written any more.</summary>
+    private Waiting[]? TakeWaiting()
+    {
+        lock (_lock)
+        {
+            if (_waiting is not { Count: > 0 } waiting)
+            {
+                _isWriting = false;
+                return null;
+            }
+
+            var taken = waiting.ToArray();
+            waiting.Clear();
+            return taken;
+        }
+    }
+
+    /// <summary>Throws nothing by itself, so that failures are met in one place.</summary>
+    private ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
+    {
         try
         {
             if (socket is null)
             {
-                return stream.WriteAsync(frame, cancellationToken);
+                return stream.WriteAsync(bytes);
             }
 
-            var sending = socket.SendAsync(frame, SocketFlags.None, cancellationToken);
+            var sending = socket.SendAsync(bytes, SocketFlags.None);
             if (!sending.IsCompletedSuccessfully)
             {
                 return new ValueTask(sending.AsTask());
@@ -94,5 +194,11 @@ internal sealed class SocketWriter(Socket? socket, Stream stream, TimeProvider t
         {
             return ValueTask.FromException(exception);
         }
+    }
+
+    /// <summary>A frame that waits; completes when it is written.</summary>
+    private sealed class Waiting(ReadOnlyMemory<byte> frame) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public ReadOnlyMemory<byte> Frame => frame;
     }
 }
