@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -104,6 +105,7 @@ public static class RealtimeServer
         services.AddSingleton<HubErrors>();
         services.AddHosted<Heartbeat>();
         services.AddSingleton<WebSocketEndpoint>();
+        services.Configure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(Handover.Use));
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, HubLifetime>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<HubConnectionHandler<RealtimeHub>>(
             provider, new HubProtocolResolver(new HubProtocol(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.HubMessageBytes))));

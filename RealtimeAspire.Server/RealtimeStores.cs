@@ -62,6 +62,7 @@ internal static class RealtimeStores
     private static void AddRedis(IServiceCollection services)
     {
         services.AddSingleton(NodeId.New());
+        services.AddSingleton<OtherNodes>();
         services.AddSingleton<RedisConnector>();
         services.AddSingleton<RedisConnect>(provider => provider.GetRequiredService<RedisConnector>().ConnectAsync);
         services.AddSingleton(provider => new RedisLink(

@@ -62,6 +62,39 @@ public sealed class RedisBackplaneTests : BackplaneSpecification, IAsyncLifetime
         Task<string> SubscribedAsync() => _redis!.SendAsync($"PUBSUB CHANNELS {channel}");
     }
 
+    [Fact]
+    public async Task A_node_that_is_alone_tells_Redis_nothing_until_it_hears_of_another()
+    {
+        var time = new JumpingTime();
+        var lonely = await RedisNode.StartAsync(_redis!.ConnectionString, time);
+        _nodes.Add(lonely);
+        await Until.TrueAsync(() => lonely.Backplane.IsConnected);
+        using var client = await ConnectionMultiplexer.ConnectAsync(_redis.ConnectionString);
+        ConcurrentQueue<int> told = [];
+        var channel = new RedisChannel(BackplaneMessage.ChannelOf(Topic("x")), RedisChannel.PatternMode.Literal);
+        await client.GetSubscriber().SubscribeAsync(channel, (_, message) => told.Enqueue(((byte[])message!).Length));
+        var (first, second, third) = (Event(Topic("x"), 1), Event(Topic("x"), 2, "of another length"), Event(Topic("x"), 3));
+        lonely.Backplane.Publish(first);
+        await Until.TrueAsync(() => told.Count == 1);
+
+        await Until.TrueAsync(() =>
+        {
+            time.Jump(TimeSpan.FromSeconds(1));
+            return !lonely.Others.AreAround;
+        });
+        lonely.Backplane.Publish(second);
+        var b = await AddNodeAsync();
+        await using var listener = await Listener.JoinAsync(b, Topic("x"));
+        await Until.TrueAsync(() => lonely.Others.AreAround);
+        lonely.Backplane.Publish(third);
+
+        await listener.HearsAsync(3);
+        Assert.Equal([BackplaneMessage.Write(first, 0).Length, BackplaneMessage.Write(third, 0).Length], told);
+        // It may be busy for a while.
+        time.Jump(TimeSpan.FromSeconds(20));
+        Assert.True(lonely.Others.AreAround);
+    }
+
     private protected override async Task<IBackplane> AddNodeAsync()
     {
         var node = await RedisNode.ConnectedAsync(_redis!.ConnectionString);

@@ -21,7 +21,7 @@ internal sealed class RedisLogNode : IAsyncDisposable
         var wrapped = Microsoft.Extensions.Options.Options.Create(options);
         var catalog = new TopicCatalog(wrapped);
         var scripts = new RedisScripts(redis.Commands, TimeProvider.System, logger);
-        _appender = new RedisAppender(scripts, catalog, Id, wrapped, _tracing, TimeProvider.System);
+        _appender = new RedisAppender(scripts, catalog, Id, redis.Others, wrapped, _tracing, TimeProvider.System);
         Log = new RedisTopicLog(scripts, _appender, catalog);
     }
 

@@ -20,9 +20,10 @@ internal sealed class RedisNode : IAsyncDisposable
     private RedisNode(RedisConnect connect, TimeProvider time)
     {
         var meters = _services.GetRequiredService<IMeterFactory>();
+        Others = new OtherNodes(time);
         Commands = new RedisLink(connect, new RedisPing(), time, NullLogger<RedisLink>.Instance);
         Backplane = new RedisBackplane(
-            connect, Commands, Id, new RealtimeInstruments(meters), _tracing, time, NullLogger<RedisLink>.Instance, NullLogger<RedisBackplane>.Instance);
+            connect, Commands, Id, Others, new RealtimeInstruments(meters), _tracing, time, NullLogger<RedisLink>.Instance, NullLogger<RedisBackplane>.Instance);
         Backplane.Restored += () => Interlocked.Increment(ref _restored);
         _meters.InstrumentPublished = (instrument, listener) =>
         {
@@ -37,6 +38,8 @@ internal sealed class RedisNode : IAsyncDisposable
 
     public NodeId Id { get; } = NodeId.New();
 
+    public OtherNodes Others { get; }
+
     public RedisLink Commands { get; }
 
     public RedisBackplane Backplane { get; }
@@ -49,10 +52,11 @@ internal sealed class RedisNode : IAsyncDisposable
 
     /// <summary>Starts a node; it need not be connected yet.</summary>
     /// <param name="configuration">A connection string.</param>
-    public static Task<RedisNode> StartAsync(string configuration)
+    /// <param name="time">The system's, if it is not another.</param>
+    public static Task<RedisNode> StartAsync(string configuration, TimeProvider? time = null)
     {
         var services = new ServiceCollection().AddSingleton(Options.Create(ConfigurationOptions.Parse(configuration))).BuildServiceProvider();
-        return StartAsync(new RedisConnector(services).ConnectAsync, TimeProvider.System);
+        return StartAsync(new RedisConnector(services).ConnectAsync, time ?? TimeProvider.System);
     }
 
     public static async Task<RedisNode> StartAsync(RedisConnect connect, TimeProvider time)

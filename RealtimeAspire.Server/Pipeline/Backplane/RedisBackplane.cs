@@ -30,6 +30,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     private readonly RedisLink _commands;
     private readonly RedisLink _subscriptions;
     private readonly NodeId _node;
+    private readonly OtherNodes _others;
     private readonly RealtimeInstruments _instruments;
     private readonly RealtimeTracing _tracing;
     private readonly TimeProvider _time;
@@ -55,14 +56,15 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
         RedisConnect connect,
         RedisLink commands,
         NodeId node,
+        OtherNodes others,
         RealtimeInstruments instruments,
         RealtimeTracing tracing,
         TimeProvider time,
         ILogger<RedisLink> linkLogger,
         ILogger<RedisBackplane> logger)
     {
-        (_commands, _node, _instruments, _tracing, _time, _logger) = (commands, node, instruments, tracing, time, logger);
-        _subscriptions = new RedisLink(connect, new RedisEcho(AttachAll), time, linkLogger);
+        (_commands, _node, _others, _instruments, _tracing, _time, _logger) = (commands, node, others, instruments, tracing, time, logger);
+        _subscriptions = new RedisLink(connect, new RedisEcho(node, others, AttachAll), time, linkLogger);
     }
 
     public event Action? Restored
@@ -79,6 +81,11 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
     public void Publish(EncodedEvent published)
     {
+        if (!_others.AreAround)
+        {
+            return;
+        }
+
         if (!_queueBytes.TryTake(published.Json.Length))
         {
             Drop(published);

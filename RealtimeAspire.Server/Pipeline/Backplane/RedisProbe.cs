@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using StackExchange.Redis;
 
 namespace RealtimeAspire.Server.Pipeline.Backplane;
@@ -20,17 +21,31 @@ internal sealed class RedisPing : IRedisProbe
     public Task AskAsync(IConnectionMultiplexer multiplexer) => multiplexer.GetDatabase().PingAsync(CommandFlags.DemandMaster);
 }
 
-/// <summary>For subscriptions: a message to oneself, the only proof that those of others arrive.</summary>
+/// <summary>
+/// For subscriptions: a message to oneself, the only proof that those of others arrive. All nodes ask on one channel, and so know
+/// of each other.
+/// </summary>
+/// <param name="node">Who asks.</param>
+/// <param name="others">Hears who else asks.</param>
 /// <param name="attach">Subscribes whatever is not subscribed on a connection yet. Called before each question; does not wait.</param>
-internal sealed class RedisEcho(Action<IConnectionMultiplexer> attach) : IRedisProbe
+internal sealed class RedisEcho(NodeId node, OtherNodes others, Action<IConnectionMultiplexer> attach) : IRedisProbe
 {
+    private static readonly RedisChannel Channel = new("realtime:nodes", RedisChannel.PatternMode.Literal);
+
     // One question at a time.
     private Echo? _echo;
+    private bool _isHeard;
 
     public string Purpose => "subscriptions";
 
     public async Task AskAsync(IConnectionMultiplexer multiplexer)
     {
+        if (!_isHeard)
+        {
+            others.Missed();
+        }
+
+        _isHeard = false;
         if (!multiplexer.IsConnected)
         {
             // Its client would take a subscription, and make it some time.
@@ -41,24 +56,26 @@ internal sealed class RedisEcho(Action<IConnectionMultiplexer> attach) : IRedisP
         attach(multiplexer);
         if (_echo is not { Usable: true } echo || echo.Multiplexer != multiplexer)
         {
-            _echo = echo = new Echo(multiplexer);
+            _echo = echo = new Echo(multiplexer, node, others);
         }
 
         await echo.AskAsync();
+        _isHeard = true;
     }
 
     private sealed class Echo
     {
-        private static readonly byte[] Message = [1];
-
-        private readonly RedisChannel _channel = new($"realtime:probe:{Guid.NewGuid():N}", RedisChannel.PatternMode.Literal);
+        private readonly NodeId _node;
+        private readonly OtherNodes _others;
+        private readonly byte[] _question = new byte[sizeof(long)];
         private readonly ISubscriber _subscriber;
         private readonly Task _subscribed;
         private volatile TaskCompletionSource? _heard;
 
-        public Echo(IConnectionMultiplexer multiplexer)
+        public Echo(IConnectionMultiplexer multiplexer, NodeId node, OtherNodes others)
         {
-            Multiplexer = multiplexer;
+            (Multiplexer, _node, _others) = (multiplexer, node, others);
+            BinaryPrimitives.WriteInt64LittleEndian(_question, node.Value);
             _subscriber = multiplexer.GetSubscriber();
             _subscribed = SubscribeAsync();
         }
@@ -72,14 +89,26 @@ internal sealed class RedisEcho(Action<IConnectionMultiplexer> attach) : IRedisP
             await _subscribed;
             var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _heard = heard;
-            await _subscriber.PublishAsync(_channel, Message, CommandFlags.FireAndForget);
+            await _subscriber.PublishAsync(Channel, _question, CommandFlags.FireAndForget);
             await heard.Task;
         }
 
         private async Task SubscribeAsync()
         {
-            var messages = await _subscriber.SubscribeAsync(_channel);
-            messages.OnMessage(_ => _heard?.TrySetResult());
+            var messages = await _subscriber.SubscribeAsync(Channel);
+            messages.OnMessage(message => Hear(message.Message));
+        }
+
+        private void Hear(byte[]? question)
+        {
+            if (question is not { Length: sizeof(long) } || BinaryPrimitives.ReadInt64LittleEndian(question) != _node.Value)
+            {
+                _others.Heard();
+            }
+            else
+            {
+                _heard?.TrySetResult();
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
@@ -41,7 +42,7 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
         catch (TimeoutException)
         {
             // It reads too slowly even for that. SignalR's own farewell, which follows, must not reach it: it says never to come back.
-            hub.GetHttpContext()?.Abort();
+            hub.Features.Get<IConnectionLifetimeFeature>()?.Abort();
         }
         finally
         {

@@ -22,6 +22,7 @@ internal sealed class RedisAppender(
     RedisScripts scripts,
     TopicCatalog catalog,
     NodeId node,
+    OtherNodes others,
     IOptions<RealtimeOptions> options,
     RealtimeTracing tracing,
     TimeProvider time) : BackgroundService
@@ -108,7 +109,7 @@ internal sealed class RedisAppender(
         [
             Guid.NewGuid().ToString("N")[..EpochLength],
             Convert.ToHexStringLower(append.ContentHash),
-            BackplaneMessage.ChannelOf(append.Topic),
+            others.AreAround ? BackplaneMessage.ChannelOf(append.Topic) : "",
             _header,
             RedisEventCodec.Write(append),
             (long)policy.IdempotencyWindow.TotalMilliseconds,

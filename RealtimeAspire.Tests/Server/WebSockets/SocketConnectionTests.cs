@@ -12,9 +12,8 @@ public sealed class SocketConnectionTests
     {
         var time = new JumpingTime();
         using var stream = new StuckStream();
-        var writer = new SocketWriter(null, stream, time);
-        var connection = new SocketConnection(new DefaultHttpContext(), stream, writer, 1_000, time);
-        var writing = writer.WriteAsync(new byte[10]).AsTask();
+        var connection = new SocketConnection(new DefaultHttpContext(), stream, socket: null, 1_000, time);
+        var writing = connection.Writer.WriteAsync(new byte[10]).AsTask();
         connection.Beat();
         Assert.False(connection.ConnectionClosed.IsCancellationRequested);
 
@@ -24,14 +23,5 @@ public sealed class SocketConnectionTests
         Assert.Equal(expected, connection.ConnectionClosed.IsCancellationRequested);
         stream.Release();
         await writing;
-    }
-
-    private sealed class JumpingTime : TimeProvider
-    {
-        private long _jumped;
-
-        public void Jump(TimeSpan time) => _jumped += (long)(time.TotalSeconds * TimestampFrequency);
-
-        public override long GetTimestamp() => base.GetTimestamp() + _jumped;
     }
 }

@@ -15,7 +15,7 @@ namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 /// <summary>A WebSocket as a connection of ASP.NET Core: what SignalR's hub reads and writes becomes frames here.</summary>
 internal sealed class SocketConnection
-    : ConnectionContext, IDuplexPipe, IConnectionUserFeature, IHttpContextFeature, IConnectionHeartbeatFeature, ITransferFormatFeature
+    : ConnectionContext, IDuplexPipe, IConnectionUserFeature, IConnectionLifetimeFeature, IConnectionHeartbeatFeature, ITransferFormatFeature, IHttpContextFeature
 {
     private const int ReadBytes = 4096;
     private const int IdBytes = 16;
@@ -35,6 +35,7 @@ internal sealed class SocketConnection
     private static readonly TimeSpan FrameTime = TimeSpan.FromSeconds(30);
 
     private readonly Stream _stream;
+    private readonly Action _abort;
     private readonly TimeProvider _time;
     private readonly FrameReader _frames;
     private readonly Pipe _input = new(InputOptions);
@@ -45,19 +46,43 @@ internal sealed class SocketConnection
     private bool _isViolated;
     private volatile bool _isLeaving;
 
-    /// <param name="context">The request that was upgraded.</param>
+    /// <summary>A connection that lasts as long as the request that was upgraded.</summary>
+    /// <param name="context">The request.</param>
     /// <param name="stream">What the upgrade gave.</param>
-    /// <param name="writer">Over the same.</param>
+    /// <param name="socket">Where nothing sits between the connection and its socket.</param>
     /// <param name="maxMessageBytes">What a message of a client may have.</param>
     /// <param name="time">Measures.</param>
-    public SocketConnection(HttpContext context, Stream stream, SocketWriter writer, long maxMessageBytes, TimeProvider time)
+    public SocketConnection(HttpContext context, Stream stream, Socket? socket, long maxMessageBytes, TimeProvider time)
+        : this(context.User, stream, new SocketWriter(socket, stream, time), context.Abort, maxMessageBytes, time)
     {
-        (HttpContext, _stream, Writer, _time, _frames) = (context, stream, writer, time, new FrameReader(maxMessageBytes));
-        ConnectionId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
-        (User, ConnectionClosed) = (context.User, _closed.Token);
+        HttpContext = context;
+        Features.Set<IHttpContextFeature>(this);
+    }
+
+    /// <summary>A connection that its request has given away, see <see cref="Handover"/>.</summary>
+    /// <param name="user">Who it is.</param>
+    /// <param name="connection">The connection.</param>
+    /// <param name="socket">Where frames go, if not to the connection's pipe.</param>
+    /// <param name="maxMessageBytes">What a message of a client may have.</param>
+    /// <param name="time">Measures.</param>
+    public SocketConnection(ClaimsPrincipal user, ConnectionContext connection, Socket? socket, long maxMessageBytes, TimeProvider time)
+        : this(
+            user,
+            connection.Transport.Input.AsStream(),
+            new SocketWriter(socket, connection.Transport.Output.AsStream(), time),
+            connection.Abort,
+            maxMessageBytes,
+            time)
+    {
+    }
+
+    private SocketConnection(ClaimsPrincipal user, Stream stream, SocketWriter writer, Action abort, long maxMessageBytes, TimeProvider time)
+    {
+        (User, _stream, Writer, _abort, _time, _frames) = (user, stream, writer, abort, time, new FrameReader(maxMessageBytes));
+        (ConnectionId, ConnectionClosed) = (Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes)), _closed.Token);
         Output = new HubWriter(writer, () => ActiveFormat is TransferFormat.Binary ? Opcode.Binary : Opcode.Text);
         Features.Set<IConnectionUserFeature>(this);
-        Features.Set<IHttpContextFeature>(this);
+        Features.Set<IConnectionLifetimeFeature>(this);
         Features.Set<IConnectionHeartbeatFeature>(this);
         Features.Set<ITransferFormatFeature>(this);
         Features.Set(this);
@@ -104,7 +129,7 @@ internal sealed class SocketConnection
 
     public override void Abort(ConnectionAbortedException abortReason)
     {
-        HttpContext?.Abort();
+        _abort();
         _closed.Cancel();
     }
 
@@ -158,7 +183,7 @@ internal sealed class SocketConnection
         catch (Exception exception) when (IsEnd(exception))
         {
             // It is gone, or does not read.
-            HttpContext?.Abort();
+            _abort();
         }
 
         await receiving;

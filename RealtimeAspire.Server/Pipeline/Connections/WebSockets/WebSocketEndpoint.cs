@@ -10,7 +10,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -39,11 +38,11 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
         where THub : Hub
     {
         var hub = endpoints.ServiceProvider.GetRequiredService<HubConnectionHandler<THub>>();
-        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], context => RunAsync(context, hub)).RequireAuthorization().ExcludeFromDescription();
+        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], context => UpgradeAsync(context, hub)).RequireAuthorization().ExcludeFromDescription();
         endpoints.MapPost($"{path}/negotiate", Negotiate).RequireAuthorization().ExcludeFromDescription();
     }
 
-    private async Task RunAsync(HttpContext context, ConnectionHandler hub)
+    private async Task UpgradeAsync(HttpContext context, ConnectionHandler hub)
     {
         if (!context.WebSockets.IsWebSocketRequest)
         {
@@ -51,8 +50,20 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
             return;
         }
 
-        var stream = await UpgradeAsync(context);
-        var connection = new SocketConnection(context, stream, new SocketWriter(SocketOf(context), stream, time), _maxMessageBytes, time);
+        var (user, socket) = (context.User, SocketOf(context));
+        var stream = await AcceptAsync(context);
+        if (Handover.Of(context) is { } handover)
+        {
+            handover.Take(connection => RunAsync(new SocketConnection(user, connection, socket, _maxMessageBytes, time), hub));
+        }
+        else
+        {
+            await RunAsync(new SocketConnection(context, stream, socket, _maxMessageBytes, time), hub);
+        }
+    }
+
+    private async Task RunAsync(SocketConnection connection, ConnectionHandler hub)
+    {
         heartbeat.Add(connection);
         try
         {
@@ -86,7 +97,7 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
     }
 
     /// <summary>As RFC 6455 has it over HTTP/1.1, and RFC 8441 over HTTP/2.</summary>
-    private static async ValueTask<Stream> UpgradeAsync(HttpContext context)
+    private static async ValueTask<Stream> AcceptAsync(HttpContext context)
     {
         if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
         {
@@ -100,16 +111,9 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
         return await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
     }
 
-    /// <summary>
-    /// The socket, where nothing sits between it and the connection: no TLS, no stream of HTTP/2, and no middleware of connections,
-    /// which would have put another transport in the place of the sockets' own.
-    /// </summary>
+    /// <summary>The socket, where nothing sits between it and the connection.</summary>
     private Socket? SocketOf(HttpContext context) =>
-        _mayBeDirect
-        && OperatingSystem.IsLinux()
-        && HttpProtocol.IsHttp11(context.Request.Protocol)
-        && context.Features.Get<ITlsHandshakeFeature>() is null
-        && context.Features.Get<IConnectionTransportFeature>()?.Transport.GetType().Assembly == typeof(SocketTransportOptions).Assembly
+        _mayBeDirect && OperatingSystem.IsLinux() && HttpProtocol.IsHttp11(context.Request.Protocol) && Handover.IsBare(context)
             ? context.Features.Get<IConnectionSocketFeature>()?.Socket
             : null;
 

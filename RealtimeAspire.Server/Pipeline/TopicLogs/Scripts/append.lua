@@ -41,5 +41,8 @@ else
 end
 
 redis.call('SET', KEYS[3], table.concat({ epoch, text(offset), time, content }, ' '), 'PX', window)
-redis.pcall('PUBLISH', channel, table.concat({ header, text(offset), ' ', time, ' ', epoch, '\n', body }))
+-- No channel: no other node listens.
+if channel ~= '' then
+  redis.pcall('PUBLISH', channel, table.concat({ header, text(offset), ' ', time, ' ', epoch, '\n', body }))
+end
 return { 'appended', epoch, text(offset), time }
