@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 namespace RealtimeAspire.Tests.Server.WebSockets;
@@ -100,7 +102,7 @@ public sealed class SocketWriterTests : IAsyncLifetime
     public async Task What_the_hub_writes_between_two_flushes_is_one_frame()
     {
         using var written = new MemoryStream();
-        var hub = new HubWriter(new SocketWriter(null, written, TimeProvider.System), () => Opcode.Binary);
+        var hub = new HubWriter(new SocketWriter(null, written, TimeProvider.System), new BinaryFormat());
         int[] sizes = [1, 125, 126, 600, 65_535, 65_536, 300_000];
         foreach (var size in sizes)
         {
@@ -124,4 +126,11 @@ public sealed class SocketWriterTests : IAsyncLifetime
     }
 
     private SocketWriter Writer(bool direct) => new(direct ? _server : null, new NetworkStream(_server!), TimeProvider.System);
+
+    private sealed class BinaryFormat : ITransferFormatFeature
+    {
+        public TransferFormat SupportedFormats => TransferFormat.Binary;
+
+        public TransferFormat ActiveFormat { get => TransferFormat.Binary; set => throw new NotSupportedException(); }
+    }
 }

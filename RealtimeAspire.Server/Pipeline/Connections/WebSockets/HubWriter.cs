@@ -1,13 +1,15 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 /// <summary>What the hub writes: each flush is one frame. Holds a buffer only between the first byte and the end of the flush.</summary>
 /// <param name="socket">Where frames go, with those of others in between.</param>
-/// <param name="format">Of the frames.</param>
-internal sealed class HubWriter(SocketWriter socket, Func<Opcode> format) : PipeWriter
+/// <param name="format">Of the frames, as the hub's protocol has it.</param>
+internal sealed class HubWriter(SocketWriter socket, ITransferFormatFeature format) : PipeWriter
 {
     private const int FirstBytes = 512;
 
@@ -45,7 +47,7 @@ internal sealed class HubWriter(SocketWriter socket, Func<Opcode> format) : Pipe
 
         var header = Frames.HeaderLength(_written);
         var frame = buffer.AsMemory(Frames.MaxHeader - header, header + _written);
-        Frames.WriteHeader(frame.Span[..header], format(), _written);
+        Frames.WriteHeader(frame.Span[..header], format.ActiveFormat is TransferFormat.Binary ? Opcode.Binary : Opcode.Text, _written);
         (_buffer, _written) = (null, 0);
         var writing = socket.WriteAsync(frame);
         if (!writing.IsCompletedSuccessfully)

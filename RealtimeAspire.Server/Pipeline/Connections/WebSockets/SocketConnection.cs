@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
@@ -17,8 +18,10 @@ namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 internal sealed class SocketConnection
     : ConnectionContext, IDuplexPipe, IConnectionUserFeature, IConnectionLifetimeFeature, IConnectionHeartbeatFeature, ITransferFormatFeature, IHttpContextFeature
 {
-    private const int ReadBytes = 4096;
     private const int IdBytes = 16;
+
+    // Nothing is held while nothing comes.
+    private static readonly StreamPipeReaderOptions ReceiveOptions = new(useZeroByteReads: true);
 
     // What a client may send ahead of what the hub has looked at.
     private static readonly PipeOptions InputOptions = new(
@@ -34,7 +37,7 @@ internal sealed class SocketConnection
     /// <summary>For a client to take one frame.</summary>
     private static readonly TimeSpan FrameTime = TimeSpan.FromSeconds(30);
 
-    private readonly Stream _stream;
+    private readonly PipeReader _received;
     private readonly Action _abort;
     private readonly TimeProvider _time;
     private readonly FrameReader _frames;
@@ -53,7 +56,7 @@ internal sealed class SocketConnection
     /// <param name="maxMessageBytes">What a message of a client may have.</param>
     /// <param name="time">Measures.</param>
     public SocketConnection(HttpContext context, Stream stream, Socket? socket, long maxMessageBytes, TimeProvider time)
-        : this(context.User, stream, new SocketWriter(socket, stream, time), context.Abort, maxMessageBytes, time)
+        : this(context.User, PipeReader.Create(stream, ReceiveOptions), new SocketWriter(socket, stream, time), context.Abort, maxMessageBytes, time)
     {
         HttpContext = context;
         Features.Set<IHttpContextFeature>(this);
@@ -68,7 +71,7 @@ internal sealed class SocketConnection
     public SocketConnection(ClaimsPrincipal user, ConnectionContext connection, Socket? socket, long maxMessageBytes, TimeProvider time)
         : this(
             user,
-            connection.Transport.Input.AsStream(),
+            connection.Transport.Input,
             new SocketWriter(socket, connection.Transport.Output.AsStream(), time),
             connection.Abort,
             maxMessageBytes,
@@ -76,11 +79,11 @@ internal sealed class SocketConnection
     {
     }
 
-    private SocketConnection(ClaimsPrincipal user, Stream stream, SocketWriter writer, Action abort, long maxMessageBytes, TimeProvider time)
+    private SocketConnection(ClaimsPrincipal user, PipeReader received, SocketWriter writer, Action abort, long maxMessageBytes, TimeProvider time)
     {
-        (User, _stream, Writer, _abort, _time, _frames) = (user, stream, writer, abort, time, new FrameReader(maxMessageBytes));
+        (User, _received, Writer, _abort, _time, _frames) = (user, received, writer, abort, time, new FrameReader(maxMessageBytes));
         (ConnectionId, ConnectionClosed) = (Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes)), _closed.Token);
-        Output = new HubWriter(writer, () => ActiveFormat is TransferFormat.Binary ? Opcode.Binary : Opcode.Text);
+        Output = new HubWriter(writer, this);
         Features.Set<IConnectionUserFeature>(this);
         Features.Set<IConnectionLifetimeFeature>(this);
         Features.Set<IConnectionHeartbeatFeature>(this);
@@ -139,8 +142,21 @@ internal sealed class SocketConnection
         Exception? failure = null;
         try
         {
-            while (await ReadAsync())
+            for (var ended = false; !ended;)
             {
+                var read = await _received.ReadAsync();
+                Take(read);
+                if (Interlocked.Exchange(ref _pong, null) is { } pong)
+                {
+                    await Writer.WriteAsync(pong);
+                }
+
+                if (!_isLeaving)
+                {
+                    await _input.Writer.FlushAsync();
+                }
+
+                ended = _close is not null || read.IsCompleted;
             }
         }
         catch (FrameException violation)
@@ -192,38 +208,20 @@ internal sealed class SocketConnection
     private static bool IsEnd(Exception exception) =>
         exception is IOException or SocketException or ObjectDisposedException or OperationCanceledException or ConnectionAbortedException;
 
-    /// <summary>False: the client has closed.</summary>
-    private async Task<bool> ReadAsync()
+    private void Take(ReadResult read)
     {
-        // Nothing is held while nothing comes.
-        _ = await _stream.ReadAsync(Memory<byte>.Empty, _closed.Token);
-        var buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
         try
         {
-            var read = await _stream.ReadAsync(buffer, _closed.Token);
-            if (read == 0)
+            foreach (var segment in read.Buffer)
             {
-                return false;
+                // Unmasked where it is: nobody else reads it.
+                Take(MemoryMarshal.AsMemory(segment).Span);
             }
-
-            Take(buffer.AsSpan(0, read));
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            _received.AdvanceTo(read.Buffer.End);
         }
-
-        if (Interlocked.Exchange(ref _pong, null) is { } pong)
-        {
-            await Writer.WriteAsync(pong);
-        }
-
-        if (!_isLeaving)
-        {
-            await _input.Writer.FlushAsync(_closed.Token);
-        }
-
-        return _close is null;
     }
 
     private void Take(Span<byte> read)
@@ -249,9 +247,11 @@ internal sealed class SocketConnection
     /// <summary>A connection that ends on bytes that nobody has read takes back what the client was told last; so they are read.</summary>
     private async Task SkipAsync(CancellationToken cancellationToken)
     {
-        var buffer = new byte[ReadBytes];
-        while (await _stream.ReadAsync(buffer, cancellationToken) > 0)
+        for (var isCompleted = false; !isCompleted;)
         {
+            var read = await _received.ReadAsync(cancellationToken);
+            _received.AdvanceTo(read.Buffer.End);
+            isCompleted = read.IsCompleted;
         }
     }
 }

@@ -1,0 +1,104 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Feeds;
+
+namespace RealtimeAspire.Tests.Server;
+
+/// <summary>Many subscribers do not hold up few, nor slow ones those that read.</summary>
+public sealed class FanOutTests : IAsyncLifetime
+{
+    private readonly TestNode _node = new(options: new RealtimeOptions { Limits = { QueueBytes = 64 * 1024 } });
+
+    public async ValueTask InitializeAsync() => await _node.StartAsync();
+
+    public ValueTask DisposeAsync() => _node.DisposeAsync();
+
+    [Fact]
+    public async Task A_publish_to_a_few_overtakes_those_to_100_000()
+    {
+        // More than there are threads to fan them out.
+        const int Crowds = 10;
+        const int CrowdSize = 10_000;
+        var crowd = new BusyTransport();
+        for (var i = 0; i < Crowds * CrowdSize; i++)
+        {
+            await _node.SubscribeAsync(_node.Connect(crowd), $"room:crowd-{i % Crowds}");
+        }
+
+        var few = new RecordingTransport();
+        await _node.SubscribeAsync(_node.Connect(few), "room:few");
+
+        for (var i = 0; i < Crowds; i++)
+        {
+            await _node.PublishAsync($"room:crowd-{i}");
+        }
+
+        await Until.TrueAsync(() => crowd.Sent > 0);
+        await _node.PublishAsync("room:few");
+        while (few.Offsets.IsEmpty)
+        {
+            await Task.Yield();
+        }
+
+        Assert.InRange(crowd.Sent, 1, Crowds * CrowdSize / 2);
+        await Until.TrueAsync(() => crowd.Sent == Crowds * CrowdSize);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_that_do_not_read_cost_the_others_nothing_and_are_closed()
+    {
+        const int Stalled = 10_000;
+        const int Events = 200;
+        var stalled = new List<RecordingTransport>();
+        for (var i = 0; i < Stalled; i++)
+        {
+            stalled.Add(new RecordingTransport());
+            stalled[^1].Stall();
+            await _node.SubscribeAsync(_node.Connect(stalled[^1]), "room:a");
+        }
+
+        var reader = new RecordingTransport();
+        await _node.SubscribeAsync(_node.Connect(reader), "room:a");
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        for (var i = 0; i < Events; i++)
+        {
+            await _node.PublishAsync("room:a", new string('x', 1_000));
+        }
+
+        await Until.TrueAsync(() => reader.Offsets.Count == Events);
+        Assert.Equal(Enumerable.Range(1, Events).Select(i => (long)i), reader.Offsets);
+        await Until.TrueAsync(() => stalled.TrueForAll(one => one.Closed.Task.IsCompleted));
+        Assert.All(stalled, one => Assert.Equal(ErrorCode.SlowConsumer, one.Closed.Task.Result));
+        // What waited was the same for all of them.
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, Stalled * 16 * 1024);
+    }
+
+    /// <summary>Takes some microseconds for each event, as a socket does.</summary>
+    private sealed class BusyTransport : IConnectionTransport
+    {
+        private static readonly TimeSpan SendTime = TimeSpan.FromMicroseconds(3);
+
+        private int _sent;
+
+        public string Name => "test";
+
+        public int Sent => Volatile.Read(ref _sent);
+
+        public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken)
+        {
+            var started = TimeProvider.System.GetTimestamp();
+            while (TimeProvider.System.GetElapsedTime(started) < SendTime)
+            {
+                Thread.SpinWait(10);
+            }
+
+            Interlocked.Increment(ref _sent);
+            return ValueTask.CompletedTask;
+        }
+
+        public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public Task CloseAsync(ErrorCode reason) => Task.CompletedTask;
+    }
+}
