@@ -108,7 +108,7 @@ public static class RealtimeServer
         services.Configure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(Handover.Use));
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, HubLifetime>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<HubConnectionHandler<RealtimeHub>>(
-            provider, new HubProtocolResolver(new HubProtocol(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.HubMessageBytes))));
+            provider, new HubProtocolResolver(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.HubMessageBytes)));
         services.AddOptions<HubOptions<RealtimeHub>>().Configure<IOptions<RealtimeOptions>>((hub, realtime) =>
         {
             hub.MaximumParallelInvocationsPerClient = ParallelInvocations;

@@ -7,8 +7,21 @@ using RealtimeAspire.Server.Pipeline.Feeds;
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>The server's side of <see cref="SubscribeReply"/>: the same JSON, with events that are already encoded.</summary>
+/// <param name="Topic">The topic's name.</param>
+/// <param name="Position">Where the subscriber is after the events.</param>
+/// <param name="Recovery">What became of the position that was asked for.</param>
+/// <param name="Events">Ascending.</param>
+/// <param name="More">Nothing is live yet.</param>
+/// <param name="ExpiresAt">When the right to this topic ends.</param>
+/// <param name="Number">What stands for the topic's name in live events; only for connections that asked for numbers.</param>
 internal sealed record SubscribeAnswer(
-    string Topic, Position Position, Recovery Recovery, IReadOnlyList<EncodedEvent> Events, bool More = false, DateTimeOffset? ExpiresAt = null);
+    string Topic,
+    Position Position,
+    Recovery Recovery,
+    IReadOnlyList<EncodedEvent> Events,
+    bool More = false,
+    DateTimeOffset? ExpiresAt = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Number = null);
 
 /// <summary>The server's side of <see cref="SubscribeOutcome"/>.</summary>
 internal sealed record SubscribeResult(

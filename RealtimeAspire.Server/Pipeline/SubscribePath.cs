@@ -221,7 +221,8 @@ internal sealed partial class SubscribePath(
         {
             // Never partial: where something is missing, what came while it joined is left out too, and the position is behind it.
             IReadOnlyList<EncodedEvent> told = recovery is Recovery.Gap or Recovery.NewEpoch ? [] : subscription.Conflate(events);
-            return new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, told, more);
+            long? number = subscription.Connection.UsesNumbers && !more ? feed.Number : null;
+            return new SubscribeAnswer(subscription.Topic.Name.Value, at, recovery, told, more, Number: number);
         }
     }
 

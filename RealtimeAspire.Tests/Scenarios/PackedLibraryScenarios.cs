@@ -45,6 +45,9 @@ public sealed class PackedLibraryScenarios : IAsyncLifetime
             await RunAsync("pack", Repository.PathOf($"RealtimeAspire.{project}"), "-o", packages, $"-p:ArtifactsPath={Path.Combine(_folder, "build")}");
         }
 
+        // In the partial feed the package asks for this one; in the full feed for the real one, which is newer.
+        await RunAsync("pack", Repository.PathOf("standins/Microsoft.AspNetCore.SignalR.Protocols.MessagePack"), "-o", packages, "-p:IsPackable=true", $"-p:ArtifactsPath={Path.Combine(_folder, "build")}");
+
         var app = Directory.CreateDirectory(Path.Combine(_folder, "app")).FullName;
         await File.WriteAllTextAsync(Path.Combine(app, "App.csproj"), ProjectFile, Topology.Cancelled);
         await File.WriteAllTextAsync(Path.Combine(app, "Program.cs"), Program, Topology.Cancelled);

@@ -76,7 +76,7 @@ public sealed class EncodingTests
     {
         var batch = new EventBatch([.. Enumerable.Repeat(EncodedEvent.Encode(Logged), count)]);
 
-        var written = new HubProtocol(0).GetMessageBytes(new InvocationMessage("Events", [batch.Events]));
+        var written = HubProtocol.Json(0).GetMessageBytes(new InvocationMessage("Events", [batch.Events]));
 
         Assert.Equal(Frames.Make(Opcode.Text, written.Span), batch.JsonFrame.ToArray());
     }

@@ -103,6 +103,10 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>A connection whose every byte the test decides.</summary>
     public Task<RawHub> ConnectRawAsync(string? token = null) => RawHub.ConnectAsync(Address, token ?? Token());
 
+    /// <summary>The same in MessagePack.</summary>
+    /// <param name="query">Behind the token.</param>
+    public Task<PackedHub> ConnectPackedAsync(string query = "") => PackedHub.ConnectAsync(Address, Token(), query);
+
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
     private sealed class ShiftedTime(TimeSpan shift) : TimeProvider

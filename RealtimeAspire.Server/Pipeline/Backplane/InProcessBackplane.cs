@@ -33,7 +33,7 @@ internal sealed class InProcessBackplane : IBackplane
             // A node's own feed has had it directly.
             if (node != this && node._leases.TryGetValue(published.Topic, out var lease))
             {
-                lease.Received(published);
+                lease.Received(published.Copy());
             }
         }
     }

@@ -44,6 +44,9 @@ internal sealed class Connection : IAsyncDisposable
 
     public Caller Caller { get; }
 
+    /// <inheritdoc cref="IConnectionTransport.UsesNumbers"/>
+    public bool UsesNumbers => _transport.UsesNumbers;
+
     /// <summary>Closes the connection when its token is no longer good. Called once, at most.</summary>
     public void ExpireAfter(TimeSpan lifetime, TimeProvider time)
     {

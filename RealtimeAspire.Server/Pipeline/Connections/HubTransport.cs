@@ -13,9 +13,13 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
     private static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
 
     // Null where ASP.NET Core's own WebSockets are under the hub.
-    private readonly SocketWriter? _socket = hub.Features.Get<SocketConnection>()?.Writer;
+    private readonly SocketConnection? _socket = hub.Features.Get<SocketConnection>();
 
-    public string Name => _socket is null ? "standard" : _socket.IsDirect ? "direct" : "pipe";
+    private readonly bool _isPacked = hub.Protocol.Name == HubProtocol.MessagePackName;
+
+    public string Name => _socket is null ? "standard" : _socket.Writer.IsDirect ? "direct" : "pipe";
+
+    public bool UsesNumbers => _isPacked && _socket is { WantsNumbers: true };
 
     /// <summary>Past the hub's protocol where that can be: the same bytes for all.</summary>
     public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken)
@@ -25,7 +29,7 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
             return hub.WriteAsync(events.Message, cancellationToken);
         }
 
-        var writing = _socket.WriteAsync(events.JsonFrame);
+        var writing = _socket.Writer.WriteAsync(!_isPacked ? events.JsonFrame : UsesNumbers ? events.NumberedFrame : events.PackedFrame);
         return writing.IsCompletedSuccessfully ? default : new ValueTask(writing.AsTask().WaitAsync(cancellationToken));
     }
 

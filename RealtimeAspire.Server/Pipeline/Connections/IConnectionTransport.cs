@@ -9,6 +9,9 @@ internal interface IConnectionTransport
     /// <summary>For the counts.</summary>
     string Name { get; }
 
+    /// <summary>Whether events say their topic by its number, which a reader is then told when it subscribes.</summary>
+    bool UsesNumbers => false;
+
     /// <summary>Writes and flushes; waits while the reader is slow.</summary>
     ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken);
 

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Connections.MessagePack;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -21,6 +22,7 @@ internal sealed class EncodedEvent
     };
 
     private ConflationKey? _key;
+    private byte[]? _packed;
 
     public required TopicKey Topic { get; init; }
 
@@ -32,12 +34,22 @@ internal sealed class EncodedEvent
     /// <summary>A <see cref="TopicEvent"/> as JSON.</summary>
     public required ReadOnlyMemory<byte> Json { get; init; }
 
+    /// <summary>The topic's number on this node, from the feed that fans it out; 0 before.</summary>
+    public long Number { get; set; }
+
+    /// <summary>What comes after the topic in MessagePack. Made for the first reader of that; see <see cref="PackedEvent"/>.</summary>
+    // Two that come at once make it twice, of the same bytes.
+    public ReadOnlyMemory<byte> PackedAfterTopic => _packed ??= PackedEvent.PackAfterTopic(Json.Span);
+
     public bool IsEphemeral => Position.Offset == 0;
 
     public ActivityContext Trace => TraceParent.ToActivityContext();
 
     /// <summary>What it replaces, where only the newest counts. Read from the JSON, and only for subscriptions that need it.</summary>
     public ConflationKey Key => _key ??= ConflationKey.Read(Json.Span);
+
+    /// <summary>The same event for another node of the same process, which has numbers of its own.</summary>
+    public EncodedEvent Copy() => new() { Topic = Topic, Position = Position, TraceParent = TraceParent, Json = Json };
 
     public static EncodedEvent Encode(LoggedEvent logged)
     {

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Connections.MessagePack;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
@@ -14,6 +15,8 @@ internal sealed class EventBatch
     private readonly EncodedEvent[] _events;
     private SerializedHubMessage? _message;
     private byte[]? _jsonFrame;
+    private byte[]? _packedFrame;
+    private byte[]? _numberedFrame;
 
     /// <param name="events">One or more; not changed afterwards.</param>
     public EventBatch(params EncodedEvent[] events)
@@ -43,6 +46,12 @@ internal sealed class EventBatch
 
     /// <summary>As the same message in the JSON hub protocol, in a WebSocket frame.</summary>
     public ReadOnlyMemory<byte> JsonFrame => _jsonFrame ??= WriteJsonFrame();
+
+    /// <summary>As the same message in the MessagePack hub protocol, in a WebSocket frame.</summary>
+    public ReadOnlyMemory<byte> PackedFrame => _packedFrame ??= PackedMessage.WriteFrame(_events, Bytes, numbered: false);
+
+    /// <summary>The same with the topics' numbers instead of their names.</summary>
+    public ReadOnlyMemory<byte> NumberedFrame => _numberedFrame ??= PackedMessage.WriteFrame(_events, Bytes, numbered: true);
 
     private byte[] WriteJsonFrame()
     {

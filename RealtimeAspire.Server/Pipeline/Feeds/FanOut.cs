@@ -4,7 +4,7 @@ using RealtimeAspire.Server.Pipeline.Topics;
 namespace RealtimeAspire.Server.Pipeline.Feeds;
 
 /// <summary>Offers a topic's events to those who listen: what is ready at a moment in one batch, many listeners in slices. Only the feed's loop uses it.</summary>
-internal sealed class FanOut(TopicKey topic, FeedAudience audience, FeedContext context)
+internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience, FeedContext context)
 {
     // So many bytes of events leave in one frame.
     private const int BatchBytes = 64 * 1024;
@@ -35,6 +35,11 @@ internal sealed class FanOut(TopicKey topic, FeedAudience audience, FeedContext 
         if (Ready.Count == 0)
         {
             return;
+        }
+
+        foreach (var encoded in Ready)
+        {
+            encoded.Number = number;
         }
 
         var batch = new EventBatch([.. Ready]);

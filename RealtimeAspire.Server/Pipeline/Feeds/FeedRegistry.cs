@@ -29,6 +29,8 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
     private readonly ConcurrentDictionary<TopicKey, bool> _changed = new();
     private volatile bool _allChanged;
 
+    private long _lastNumber;
+
     /// <summary>Whether changes that nobody announces to this node are thought to happen: then it looks more often.</summary>
     public Func<bool> IsAlone { get; set; } = static () => false;
 
@@ -40,8 +42,7 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
         {
             while (true)
             {
-                var feed = _feeds.GetOrAdd(
-                    subscription.Topic, static (topic, state) => new TopicFeed(topic, state.context, state._pageSize), (context, _pageSize));
+                var feed = _feeds.GetOrAdd(subscription.Topic, MakeFeed);
                 if (feed.TryAdd(subscription))
                 {
                     await feed.Started.WaitAsync(AttachTimeout, context.Time, cancellationToken);
@@ -119,6 +120,8 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
 
         await Task.WhenAll(_feeds.Values.Select(feed => feed.Finished));
     }
+
+    private TopicFeed MakeFeed(TopicKey topic) => new(topic, Interlocked.Increment(ref _lastNumber), context, _pageSize);
 
     /// <summary>Jittered, so that the nodes do not ask all at once.</summary>
     private DateTimeOffset NextRound()

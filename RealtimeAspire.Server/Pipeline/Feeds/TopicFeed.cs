@@ -47,11 +47,15 @@ internal sealed partial class TopicFeed
 
     private volatile bool _closed;
 
-    public TopicFeed(TopicKey topic, FeedContext context, int pageSize)
+    /// <param name="topic">The topic.</param>
+    /// <param name="number">Stands for the topic's name as long as this feed lives; no other feed of the node has it.</param>
+    /// <param name="context">What it works with.</param>
+    /// <param name="pageSize">The most events that a reader is given at once.</param>
+    public TopicFeed(TopicKey topic, long number, FeedContext context, int pageSize)
     {
-        (_topic, _context, _log, _logger) = (topic, context, context.Logs.Of(topic), context.Logger);
+        (_topic, Number, _context, _log, _logger) = (topic, number, context, context.Logs.Of(topic), context.Logger);
         Audience = new FeedAudience(context.Tails);
-        _fanOut = new FanOut(topic, Audience, context);
+        _fanOut = new FanOut(topic, number, Audience, context);
         Reader = new FeedReader(_log, topic, pageSize);
     }
 
@@ -61,6 +65,8 @@ internal sealed partial class TopicFeed
     public FeedReader Reader { get; }
 
     public TopicKey Topic => _topic;
+
+    public long Number { get; }
 
     /// <summary>Where the topic's events are kept.</summary>
     public ITopicLog Log => _log;

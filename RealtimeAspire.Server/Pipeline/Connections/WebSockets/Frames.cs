@@ -45,12 +45,17 @@ internal static class Frames
         }
     }
 
-    public static byte[] Make(Opcode opcode, ReadOnlySpan<byte> payload)
+    public static byte[] Make(Opcode opcode, ReadOnlySpan<byte> payload) => Make(opcode, payload, []);
+
+    /// <summary>With a payload in two parts.</summary>
+    public static byte[] Make(Opcode opcode, ReadOnlySpan<byte> start, ReadOnlySpan<byte> rest)
     {
-        var length = HeaderLength(payload.Length);
-        var frame = new byte[length + payload.Length];
-        WriteHeader(frame.AsSpan(0, length), opcode, payload.Length);
-        payload.CopyTo(frame.AsSpan(length));
+        var payload = start.Length + rest.Length;
+        var length = HeaderLength(payload);
+        var frame = new byte[length + payload];
+        WriteHeader(frame.AsSpan(0, length), opcode, payload);
+        start.CopyTo(frame.AsSpan(length));
+        rest.CopyTo(frame.AsSpan(length + start.Length));
         return frame;
     }
 

@@ -105,6 +105,9 @@ internal sealed class SocketConnection
 
     public SocketWriter Writer { get; }
 
+    /// <summary>Whether the client has asked in its address for numbers instead of the topics' names.</summary>
+    public bool WantsNumbers { get; init; }
+
     public ClaimsPrincipal? User { get; set; }
 
     public HttpContext? HttpContext { get; set; }

@@ -50,15 +50,15 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
             return;
         }
 
-        var (user, socket) = (context.User, SocketOf(context));
+        var (user, socket, wantsNumbers) = (context.User, SocketOf(context), context.Request.Query["topics"] == "numbers");
         var stream = await AcceptAsync(context);
         if (Handover.Of(context) is { } handover)
         {
-            handover.Take(connection => RunAsync(new SocketConnection(user, connection, socket, _maxMessageBytes, time), hub));
+            handover.Take(connection => RunAsync(new SocketConnection(user, connection, socket, _maxMessageBytes, time) { WantsNumbers = wantsNumbers }, hub));
         }
         else
         {
-            await RunAsync(new SocketConnection(context, stream, socket, _maxMessageBytes, time), hub);
+            await RunAsync(new SocketConnection(context, stream, socket, _maxMessageBytes, time) { WantsNumbers = wantsNumbers }, hub);
         }
     }
 
