@@ -25,7 +25,7 @@ internal sealed record BenchmarkOptions
     public TimeSpan Window { get; private init; } = TimeSpan.FromSeconds(5);
 
     public static string HelpText => $"""
-        Measures RealtimeAspire beside a bare SignalR hub, Socket.IO and ws, prints the table, and writes it to docs/performance.md.
+        Measures RealtimeAspire beside a bare SignalR hub, Socket.IO, ws and uWebSockets, prints the tables, and writes them to docs/performance.md.
 
         dotnet run -c Release --project RealtimeAspire.Benchmarks [-- settings]
 
@@ -36,9 +36,9 @@ internal sealed record BenchmarkOptions
           --only a,b        these shapes only: {string.Join(", ", Shape.All.Select(shape => shape.Name))}
           --peers a,b       these peers only: {string.Join(", ", Peer.All.Select(peer => peer.Id).Distinct())}
 
-        A full run takes some 80 minutes and wants a Linux machine with two cores and nothing else to do: servers run on core 0,
-        the load generator on core 1, Redis and PostgreSQL where there is room. A run of some shapes replaces only their tables; one
-        of some peers writes nothing.
+        A full run takes some two and a half hours and wants a Linux machine with two cores, Node 20 and nothing else to do: servers
+        run on core 0, the load generator on core 1, Redis and PostgreSQL where there is room. A run of some shapes replaces only
+        their tables; one of some peers writes nothing.
         """;
 
     public static bool TryParse(string[] args, [NotNullWhen(true)] out BenchmarkOptions? options, [NotNullWhen(false)] out string? problem)

@@ -6,8 +6,8 @@ using RealtimeAspire.Benchmarks.Run;
 // One executable in three roles: what a person starts, the load generator, and the bare SignalR hub that is compared with.
 if (args is [Generator.Command])
     return await Generator.RunAsync();
-if (args is [BareHub.Command, var port])
-    return await BareHub.RunAsync(port);
+if (args is [BareHub.Command])
+    return await BareHub.RunAsync();
 if (!BenchmarkOptions.TryParse(args, out var options, out var problem))
 {
     await Console.Error.WriteLineAsync(problem);

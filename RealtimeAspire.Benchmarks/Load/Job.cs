@@ -17,6 +17,9 @@ internal sealed record Job
     /// <summary>Their process ids.</summary>
     public required IReadOnlyList<int> Servers { get; init; }
 
+    /// <summary>From the start of the last of them until it could be used.</summary>
+    public required TimeSpan ReadyAfter { get; init; }
+
     public required Surroundings Surroundings { get; init; }
 
     public required TimeSpan WarmUp { get; init; }

@@ -26,37 +26,57 @@ internal sealed class LiveWindow(LoadRun run, Meter meter, int fanOut)
     }
 
     /// <summary>Measures one case and returns its values by column.</summary>
-    public async Task<Dictionary<string, double>> MeasureAsync(double perSecond, Action<long> publish)
+    public Task<Dictionary<string, double>> MeasureAsync(double perSecond, Action<long> publish) => CheckAsync(perSecond, publish, async () =>
+    {
+        await Task.Delay(Settling, TimeProvider.System);
+        return await ObserveAsync(run.Job.Window);
+    });
+
+    /// <summary>Measures from the first message on, so many seconds at a time, and returns the CPU per message of each by the second at which it began.</summary>
+    public Task<Dictionary<string, double>> MeasureFromStartAsync(double perSecond, Action<long> publish, int slice, int slices) => CheckAsync(perSecond, publish, async () =>
+    {
+        var values = new Dictionary<string, double>();
+        for (var i = 0; i < slices; i++)
+            values[$"{i * slice}"] = (await ObserveAsync(TimeSpan.FromSeconds(slice)))["cpu"];
+        return values;
+    });
+
+    /// <summary>Keeps the load up while it is observed, and adds to the values whether all has arrived as it should.</summary>
+    private async Task<Dictionary<string, double>> CheckAsync(double perSecond, Action<long> publish, Func<Task<Dictionary<string, double>>> observe)
     {
         var expectedBefore = _published * fanOut;
         var (missing, doubled, disordered, foreign) = (expectedBefore - meter.Received, meter.Doubled, meter.Disordered, meter.Foreign);
         using var end = new CancellationTokenSource();
         var pacing = Task.Run(() => Pacer.RunAsync(perSecond, publish, end.Token));
-
-        await Task.Delay(Settling, TimeProvider.System);
-        meter.Latency.Clear();
-        var (cpu, own, received, started) = (run.Servers.CpuMicroseconds(), LoadRun.Own.CpuMicroseconds(), meter.Received, Stopwatch.GetTimestamp());
-        await Task.Delay(run.Job.Window, TimeProvider.System);
-        cpu = run.Servers.CpuMicroseconds() - cpu;
-        own = LoadRun.Own.CpuMicroseconds() - own;
-        received = meter.Received - received;
-        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        var (p50, p99) = (meter.Latency.Percentile(50), meter.Latency.Percentile(99));
-
+        var observed = await observe();
         await end.CancelAsync();
         _published += await pacing;
         await ArrivedAsync(_published * fanOut);
-        return new Dictionary<string, double>
+        return new Dictionary<string, double>(observed)
         {
-            ["cpu"] = cpu / received,
-            ["rate"] = received / seconds,
-            ["p50"] = p50,
-            ["p99"] = p99,
-            ["generator"] = own / seconds / 10_000,
             ["lost"] = (_published * fanOut) - meter.Received - missing,
             ["doubled"] = meter.Doubled - doubled + meter.Foreign - foreign,
             ["disordered"] = meter.Disordered - disordered,
             ["broken"] = run.Broken,
+        };
+    }
+
+    private async Task<Dictionary<string, double>> ObserveAsync(TimeSpan duration)
+    {
+        meter.Latency.Clear();
+        var (cpu, own, received, started) = (run.Servers.CpuMicroseconds(), LoadRun.Own.CpuMicroseconds(), meter.Received, Stopwatch.GetTimestamp());
+        await Task.Delay(duration, TimeProvider.System);
+        cpu = run.Servers.CpuMicroseconds() - cpu;
+        own = LoadRun.Own.CpuMicroseconds() - own;
+        received = meter.Received - received;
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        return new Dictionary<string, double>
+        {
+            ["cpu"] = cpu / received,
+            ["rate"] = received / seconds,
+            ["p50"] = meter.Latency.Percentile(50),
+            ["p99"] = meter.Latency.Percentile(99),
+            ["generator"] = own / seconds / 10_000,
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Net.Security;
 
 namespace RealtimeAspire.Benchmarks.Load;
 
@@ -24,9 +25,9 @@ internal sealed class LoadClient : IDisposable
     /// <summary>Called when the connection ends without having been dropped.</summary>
     public Action<LoadClient>? Lost { get; init; }
 
-    public async Task ConnectAsync(Uri node, string token)
+    public async Task ConnectAsync(Uri node, string token, ReceiveLoop loop, SslClientAuthenticationOptions trust)
     {
-        await _socket.ConnectAsync(_wire.AddressOf(node, token));
+        await _socket.ConnectAsync(_wire.AddressOf(node, token), loop, trust);
         if (_wire.Hello is { } hello)
             _socket.Send(hello);
         else

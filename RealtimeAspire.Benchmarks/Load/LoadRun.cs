@@ -1,6 +1,8 @@
+using System.Net.Security;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Benchmarks.Peers;
+using RealtimeAspire.Benchmarks.Run;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -15,6 +17,8 @@ internal sealed class LoadRun : IAsyncDisposable
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
 
     private readonly TokenIssuer _tokens;
+    private readonly SslClientAuthenticationOptions _trust;
+    private readonly ReceiveLoop _loop = ReceiveLoop.Start();
     private readonly HashSet<LoadClient> _clients = [];
     private readonly CancellationTokenSource _ended = new();
     private readonly Task _keepingAlive;
@@ -31,6 +35,7 @@ internal sealed class LoadRun : IAsyncDisposable
         };
         var auth = new AuthOptions { SigningKey = job.Surroundings.SigningKey, TokenSeconds = 24 * 60 * 60 };
         _tokens = new TokenIssuer(Options.Create(new RealtimeOptions { Auth = auth }), TimeProvider.System);
+        _trust = ThrowawayCertificate.Trusting(job.Surroundings.Certificate);
         _keepingAlive = KeepAliveAsync();
     }
 
@@ -85,7 +90,7 @@ internal sealed class LoadRun : IAsyncDisposable
     public async Task<LoadClient> ConnectAsync(Uri node, int user, Action<ReadOnlySpan<byte>>? scan = null)
     {
         var client = new LoadClient(Wire, scan) { Lost = Forget };
-        await client.ConnectAsync(node, TokenOf(user));
+        await client.ConnectAsync(node, TokenOf(user), _loop, _trust);
         lock (_clients)
             _clients.Add(client);
         return client;

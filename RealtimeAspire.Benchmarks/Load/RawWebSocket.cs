@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -16,11 +18,15 @@ internal sealed class RawWebSocket : IDisposable
     private const int Continuation = 0, Text = 1, Close = 8, Ping = 9, Pong = 10;
     private const int FirstBuffer = 8 * 1024;
 
+    // EAGAIN.
+    private const int NothingThere = 11;
+
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-    private readonly SocketAsyncEventArgs _receive = new();
     private readonly Lock _sending = new();
     private readonly byte[] _mask = RandomNumberGenerator.GetBytes(4);
+    private readonly TaskCompletionSource _upgraded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[] _buffer = new byte[FirstBuffer];
+    private SslStream? _tls;
     private int _start;
     private int _end;
     private ArrayBufferWriter<byte>? _fragments;
@@ -31,32 +37,27 @@ internal sealed class RawWebSocket : IDisposable
     /// <summary>The server has ended the connection, for this reason.</summary>
     public required Action<string> Ended { get; init; }
 
-    public async Task ConnectAsync(Uri address)
+    /// <param name="address">Over TLS if this says https.</param>
+    /// <param name="loop">Tells when there is something to read, without TLS.</param>
+    /// <param name="trust">For TLS.</param>
+    public async Task ConnectAsync(Uri address, ReceiveLoop loop, SslClientAuthenticationOptions trust)
     {
-        await _socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, address.Port));
-        var request = $"GET {address.PathAndQuery} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-            $"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {Convert.ToBase64String(RandomNumberGenerator.GetBytes(16))}\r\n\r\n";
-        await _socket.SendAsync(Encoding.ASCII.GetBytes(request));
-        int headers;
-        while ((headers = _buffer.AsSpan(0, _end).IndexOf("\r\n\r\n"u8)) < 0)
+        // On loopback that takes no time, and a socket that has never waited asynchronously belongs to the loop alone.
+        _socket.Connect(new IPEndPoint(IPAddress.Loopback, address.Port));
+        if (address.Scheme == Uri.UriSchemeHttps)
         {
-            var read = await _socket.ReceiveAsync(_buffer.AsMemory(_end));
-            if (read == 0)
-                throw new BenchmarkException("The server closed a connection during the WebSocket handshake.");
-            _end += read;
+            _tls = new SslStream(new NetworkStream(_socket));
+            await _tls.AuthenticateAsClientAsync(trust);
         }
 
-        var status = Encoding.ASCII.GetString(_buffer, 0, Math.Max(0, _buffer.AsSpan(0, _end).IndexOf("\r\n"u8)));
-        if (!status.Contains(" 101 ", StringComparison.Ordinal))
-            throw new BenchmarkException($"The server refused a WebSocket: {status}");
-        _start = headers + 4;
-        _receive.Completed += (_, _) =>
-        {
-            if (Take())
-                Receive();
-        };
-        ReadFrames();
-        Receive();
+        Write(Encoding.ASCII.GetBytes(
+            $"GET {address.PathAndQuery} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+            $"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {Convert.ToBase64String(RandomNumberGenerator.GetBytes(16))}\r\n\r\n"));
+        if (_tls is null)
+            loop.Watch(_socket.SafeHandle, Receive);
+        else
+            _ = ReceiveOverTlsAsync(_tls); // Says itself how it ended.
+        await _upgraded.Task;
     }
 
     /// <summary>One frame, one write.</summary>
@@ -86,10 +87,9 @@ internal sealed class RawWebSocket : IDisposable
             var masked = frame.AsSpan(header + 4, payload.Length);
             for (var i = 0; i < payload.Length; i++)
                 masked[i] = (byte)(payload[i] ^ _mask[i & 3]);
-            lock (_sending)
-                _socket.Send(frame.AsSpan(0, header + 4 + payload.Length));
+            Write(frame.AsSpan(0, header + 4 + payload.Length));
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
         {
             End(error.Message);
         }
@@ -99,35 +99,76 @@ internal sealed class RawWebSocket : IDisposable
         }
     }
 
-    private void Receive()
+    private void Write(ReadOnlySpan<byte> bytes)
+    {
+        lock (_sending)
+        {
+            if (_tls is null)
+                _socket.Send(bytes);
+            else
+                _tls.Write(bytes);
+        }
+    }
+
+    private bool Receive()
     {
         try
         {
-            do
-            {
-                _receive.SetBuffer(_buffer.AsMemory(_end));
-                if (_socket.ReceiveAsync(_receive))
-                    return;
-            }
-            while (Take());
+            var read = ReceiveLoop.Read(_socket.SafeHandle, _buffer.AsSpan(_end));
+            return read < 0 && Marshal.GetLastPInvokeError() == NothingThere || Take(read);
         }
         catch (ObjectDisposedException)
         {
             // Dropped by the shape.
+            return false;
         }
     }
 
-    private bool Take()
+    private async Task ReceiveOverTlsAsync(SslStream tls)
     {
-        if (_receive.SocketError is not SocketError.Success || _receive.BytesTransferred == 0)
+        try
         {
-            End(_receive.SocketError is SocketError.Success ? "end of stream" : _receive.SocketError.ToString());
+            while (Take(await tls.ReadAsync(_buffer.AsMemory(_end))))
+            {
+            }
+        }
+        catch (Exception error) when (error is IOException or ObjectDisposedException)
+        {
+            End(error.Message);
+        }
+    }
+
+    private bool Take(int read)
+    {
+        if (read <= 0)
+        {
+            End(read == 0 ? "end of stream" : $"error {Marshal.GetLastPInvokeError()} of recv");
             return false;
         }
 
-        _end += _receive.BytesTransferred;
-        ReadFrames();
+        _end += read;
+        if (_upgraded.Task.IsCompleted || TakeUpgrade())
+            ReadFrames();
         return !_disposed;
+    }
+
+    /// <summary>Whether the response is there and frames follow.</summary>
+    private bool TakeUpgrade()
+    {
+        var response = _buffer.AsSpan(0, _end);
+        var headers = response.IndexOf("\r\n\r\n"u8);
+        if (headers < 0)
+            return false;
+        var status = Encoding.ASCII.GetString(response[..response.IndexOf("\r\n"u8)]);
+        if (!status.Contains(" 101 ", StringComparison.Ordinal))
+        {
+            _upgraded.TrySetException(new BenchmarkException($"The server refused a WebSocket: {status}"));
+            return false;
+        }
+
+        _start = headers + 4;
+        _upgraded.TrySetResult();
+        return true;
     }
 
     private void ReadFrames()
@@ -195,6 +236,7 @@ internal sealed class RawWebSocket : IDisposable
 
     private void End(string reason)
     {
+        _upgraded.TrySetException(new BenchmarkException($"The server closed a connection during the WebSocket handshake: {reason}"));
         if (!_disposed)
             Ended(reason);
     }

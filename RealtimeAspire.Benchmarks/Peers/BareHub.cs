@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,10 +17,9 @@ internal sealed class BareHub : Hub
 
     public Task Publish(string topic, JsonElement payload) => Clients.Group(topic).SendAsync("Event", payload);
 
-    public static async Task<int> RunAsync(string port)
+    public static async Task<int> RunAsync()
     {
         var builder = WebApplication.CreateBuilder();
-        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSignalR();
         await using var app = builder.Build();

@@ -14,7 +14,8 @@ internal static class NodePackages
         if (restored.Exists && restored.LastWriteTimeUtc >= File.GetLastWriteTimeUtc(Path.Combine(Folder, "package-lock.json")))
             return;
         Console.WriteLine("Restoring the npm packages of the peers");
-        await Machine.RunAsync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], Folder, cancellationToken);
+        // What is optional is native code that ws would use as soon as it lies there.
+        await Machine.RunAsync("npm", ["ci", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"], Folder, cancellationToken);
         await File.WriteAllTextAsync(restored.FullName, "", cancellationToken);
     }
 }

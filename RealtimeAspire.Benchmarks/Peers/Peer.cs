@@ -15,17 +15,20 @@ internal enum Speech
     /// <summary>Engine.IO and Socket.IO 4.</summary>
     SocketIo,
 
-    /// <summary>The protocol of <c>ws.mjs</c>.</summary>
+    /// <summary>The protocol of <c>ws.mjs</c> and <c>uws.mjs</c>.</summary>
     PlainWebSocket,
 }
 
-/// <summary>Where the stores and the sink for telemetry are.</summary>
+/// <summary>Where the stores, the sink for telemetry and the certificate are.</summary>
 /// <param name="Redis">StackExchange.Redis' connection string.</param>
 /// <param name="RedisUrl">The same for Node.</param>
 /// <param name="Postgres">Npgsql's connection string.</param>
 /// <param name="Telemetry">Takes OTLP over HTTP.</param>
 /// <param name="SigningKey">Signs the generator's tokens.</param>
-internal sealed record Surroundings(string Redis, Uri RedisUrl, string Postgres, Uri Telemetry, string SigningKey);
+/// <param name="Certificate">For servers over TLS, a file in PEM.</param>
+/// <param name="CertificateKey">Its key, likewise.</param>
+internal sealed record Surroundings(
+    string Redis, Uri RedisUrl, string Postgres, Uri Telemetry, string SigningKey, string Certificate, string CertificateKey);
 
 /// <summary>How a server process is started.</summary>
 internal sealed record Launch(string Program, IReadOnlyList<string> Arguments, string Folder, IReadOnlyDictionary<string, string> Environment);
@@ -43,6 +46,7 @@ internal abstract record Peer(string Id, string Name, Speech Speech)
         new BareHubPeer(),
         new NodePeer("socket.io", "Socket.IO 4.8", Speech.SocketIo, "socket-io.mjs"),
         new NodePeer("ws", "ws", Speech.PlainWebSocket, "ws.mjs"),
+        new NodePeer("uws", "uWebSockets", Speech.PlainWebSocket, "uws.mjs"),
     ];
 
     /// <summary>What is promised about a message once it has been taken.</summary>
@@ -57,19 +61,32 @@ internal abstract record Peer(string Id, string Name, Speech Speech)
     /// <summary>Fetches or builds what is needed, once per run.</summary>
     public virtual Task PrepareAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <param name="port">Of 127.0.0.1.</param>
+    /// <param name="address">Where it has to listen, over TLS if this says https.</param>
     /// <param name="several">It is one of several nodes.</param>
     /// <param name="surroundings">What it may use.</param>
-    public abstract Launch LaunchOn(int port, bool several, Surroundings surroundings);
+    public abstract Launch LaunchOn(Uri address, bool several, Surroundings surroundings);
+
+    /// <summary>What an ASP.NET Core server needs to listen there.</summary>
+    protected static Dictionary<string, string> KestrelOn(Uri address, Surroundings surroundings)
+    {
+        var environment = new Dictionary<string, string> { ["ASPNETCORE_URLS"] = address.GetLeftPart(UriPartial.Authority) };
+        if (address.Scheme == Uri.UriSchemeHttps)
+        {
+            environment["Kestrel__Certificates__Default__Path"] = surroundings.Certificate;
+            environment["Kestrel__Certificates__Default__KeyPath"] = surroundings.CertificateKey;
+        }
+
+        return environment;
+    }
 }
 
 /// <summary>The bare SignalR hub, in the same executable.</summary>
 internal sealed record BareHubPeer() : Peer("hub", "bare SignalR hub", Speech.BareHub)
 {
-    public override Launch LaunchOn(int port, bool several, Surroundings surroundings) => new(
-        Environment.ProcessPath!, [BareHub.Command, $"{port}"], AppContext.BaseDirectory,
+    public override Launch LaunchOn(Uri address, bool several, Surroundings surroundings) => new(
+        Environment.ProcessPath!, [BareHub.Command], AppContext.BaseDirectory,
         // What a project of the web SDK has by default, and so the API under test.
-        new Dictionary<string, string> { ["DOTNET_gcServer"] = "1" });
+        new Dictionary<string, string>(KestrelOn(address, surroundings)) { ["DOTNET_gcServer"] = "1" });
 }
 
 /// <summary>A script in this folder.</summary>
@@ -79,9 +96,11 @@ internal sealed record NodePeer(string Id, string Name, Speech Speech, string Sc
 
     public override Task PrepareAsync(CancellationToken cancellationToken) => NodePackages.RestoreAsync(cancellationToken);
 
-    public override Launch LaunchOn(int port, bool several, Surroundings surroundings)
+    public override Launch LaunchOn(Uri address, bool several, Surroundings surroundings)
     {
-        var environment = new Dictionary<string, string> { ["PORT"] = $"{port}", ["NODE_ENV"] = "production" };
+        var environment = new Dictionary<string, string> { ["PORT"] = $"{address.Port}", ["NODE_ENV"] = "production" };
+        if (address.Scheme == Uri.UriSchemeHttps)
+            (environment["CERTIFICATE"], environment["KEY"]) = (surroundings.Certificate, surroundings.CertificateKey);
         if (several)
             environment["REDIS_URL"] = surroundings.RedisUrl.ToString();
         return new Launch("node", [Script], NodePackages.Folder, environment);

@@ -14,7 +14,7 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
 
     public override string HealthPath => "/health";
 
-    public override Launch LaunchOn(int port, bool several, Surroundings surroundings)
+    public override Launch LaunchOn(Uri address, bool several, Surroundings surroundings)
     {
         // Beside this program, in the same configuration: .../bin/<project>/<configuration>/.
         var own = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
@@ -22,13 +22,12 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
         var program = Path.GetFullPath(Path.Combine(folder, "RealtimeAspire.Api"));
         if (!File.Exists(program))
             throw new BenchmarkException($"The API was not found at {program}. Start this program with `dotnet run`, which builds it.");
-        return new Launch(program, [], Path.GetDirectoryName(program)!, EnvironmentFor(port, surroundings));
+        return new Launch(program, [], Path.GetDirectoryName(program)!, EnvironmentFor(address, surroundings));
     }
 
-    private Dictionary<string, string> EnvironmentFor(int port, Surroundings surroundings) => new()
+    private Dictionary<string, string> EnvironmentFor(Uri address, Surroundings surroundings) => new(KestrelOn(address, surroundings))
     {
         ["ASPNETCORE_ENVIRONMENT"] = "Production",
-        ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{port}",
         ["ConnectionStrings__redis"] = surroundings.Redis,
         ["ConnectionStrings__realtime"] = surroundings.Postgres,
         ["Realtime__Auth__SigningKey"] = surroundings.SigningKey,

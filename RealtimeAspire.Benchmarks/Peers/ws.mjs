@@ -1,9 +1,15 @@
 // Topics over plain `ws`: the least that a server can do. "S<topic>" joins, "P<topic>\n<payload>" sends to all who joined.
-import { createServer } from 'node:http'
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import https from 'node:https'
 import { WebSocketServer } from 'ws'
 
+const { PORT, CERTIFICATE, KEY } = process.env
 const topics = new Map()
-const server = createServer((_, response) => response.end('ok'))
+const answer = (_, response) => response.end('ok')
+const server = CERTIFICATE
+  ? https.createServer({ cert: readFileSync(CERTIFICATE), key: readFileSync(KEY) }, answer)
+  : http.createServer(answer)
 
 new WebSocketServer({ server }).on('connection', socket => {
   const joined = []
@@ -29,4 +35,4 @@ function join(socket, joined, topic) {
   joined.push(topic)
 }
 
-server.listen(Number(process.env.PORT), '127.0.0.1')
+server.listen(Number(PORT), '127.0.0.1')

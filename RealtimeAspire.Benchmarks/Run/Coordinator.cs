@@ -11,7 +11,7 @@ namespace RealtimeAspire.Benchmarks.Run;
 /// <summary>Runs every shape on all peers at once, one of them at a time having the machine.</summary>
 internal sealed class Coordinator
 {
-    private const int GeneratorCore = 1;
+    private const string GeneratorCore = "1";
 
     private readonly TimeSpan _turnLimit;
 
@@ -41,9 +41,10 @@ internal sealed class Coordinator
         Console.WriteLine("Starting Redis and PostgreSQL");
         await using var stores = await Stores.StartAsync(stop.Token);
         await using var sink = await TelemetrySink.StartAsync();
+        using var certificate = new ThrowawayCertificate(TimeProvider.System);
         var facts = (IReadOnlyList<(string Name, string Value)>)[.. await Machine.FactsAsync(TimeProvider.System, stop.Token), .. await stores.FactsAsync(stop.Token)];
         var coordinator = new Coordinator(options, new Surroundings(
-            stores.Redis, stores.RedisUrl(), stores.Postgres, sink.Address, RandomNumberGenerator.GetHexString(64)));
+            stores.Redis, stores.RedisUrl(), stores.Postgres, sink.Address, RandomNumberGenerator.GetHexString(64), certificate.Path, certificate.KeyPath));
         try
         {
             await coordinator.RunShapesAsync(facts, stop.Token);
@@ -74,7 +75,8 @@ internal sealed class Coordinator
             for (var run = 0; run < runs; run++)
             {
                 using var turns = new SemaphoreSlim(1);
-                await Task.WhenAll(_options.Peers.Where(shape.Takes).Select(peer => MeasureAsync(shape, peer, rounds, turns, cancellationToken)));
+                await Task.WhenAll(shape.Hostings.SelectMany(hosting =>
+                    _options.Peers.Where(shape.Takes).Select(peer => MeasureAsync(shape, hosting, peer, rounds, turns, cancellationToken))));
             }
 
             // After each shape, so that a long run that breaks off leaves something.
@@ -88,15 +90,15 @@ internal sealed class Coordinator
     }
 
     /// <summary>One run in fresh processes. A failure is noted, and the other runs go on.</summary>
-    private async Task MeasureAsync(Shape shape, Peer peer, int rounds, SemaphoreSlim turns, CancellationToken cancellationToken)
+    private async Task MeasureAsync(Shape shape, Hosting hosting, Peer peer, int rounds, SemaphoreSlim turns, CancellationToken cancellationToken)
     {
         await using var turn = await Turn.TakeAsync(turns, cancellationToken);
-        var servers = new List<(PinnedProcess Process, Uri Address)>();
+        var servers = new List<(PinnedProcess Process, Uri Address, TimeSpan ReadyAfter)>();
         try
         {
             var nodes = shape.NodesOf(peer);
             for (var i = 0; i < nodes; i++)
-                servers.Add(await PinnedProcess.StartServerAsync(peer, nodes > 1, _surroundings, cancellationToken));
+                servers.Add(await PinnedProcess.StartServerAsync(peer, hosting, nodes > 1, _surroundings, cancellationToken));
             var job = new Job
             {
                 Shape = shape.Name,
@@ -104,27 +106,28 @@ internal sealed class Coordinator
                 Durability = peer.Durability,
                 Nodes = [.. servers.Select(server => server.Address)],
                 Servers = [.. servers.Select(server => server.Process.Id)],
+                ReadyAfter = servers.LastOrDefault().ReadyAfter,
                 Surroundings = _surroundings,
                 WarmUp = _options.WarmUp,
                 Window = _options.Window,
                 Rounds = rounds,
                 Run = $"{_id}{Interlocked.Increment(ref _runs)}",
             };
-            await GenerateAsync(shape, peer, job, turn, cancellationToken);
+            await GenerateAsync(shape, hosting, peer, job, turn, cancellationToken);
         }
         catch (BenchmarkException error)
         {
-            _failures.Add($"{shape.Name} {Label(peer)}");
+            _failures.Add(hosting.Of($"{shape.Name} {Label(peer)}"));
             Console.WriteLine($"  {Label(peer)} failed: {error.Message}");
         }
         finally
         {
-            foreach (var (process, _) in servers)
+            foreach (var (process, _, _) in servers)
                 await process.DisposeAsync();
         }
     }
 
-    private async Task GenerateAsync(Shape shape, Peer peer, Job job, Turn turn, CancellationToken cancellationToken)
+    private async Task GenerateAsync(Shape shape, Hosting hosting, Peer peer, Job job, Turn turn, CancellationToken cancellationToken)
     {
         // Without a server the generator measures what runs in itself, as it would run anywhere.
         var inItself = job.Servers.Count == 0;
@@ -175,6 +178,7 @@ internal sealed class Coordinator
             }
 
             var measured = JsonSerializer.Deserialize<Measured>(line, JsonSerializerOptions.Web)!;
+            measured = measured with { Case = hosting.Of(measured.Case) };
             _results.Add(new Result(shape, peer, measured));
             Console.WriteLine($"  {Label(peer)}, {measured.Case}: {string.Join(", ", measured.Values.Select(value => $"{value.Key} {value.Value:0.##}"))}");
         }

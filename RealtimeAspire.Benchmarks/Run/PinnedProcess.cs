@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using RealtimeAspire.Benchmarks.Peers;
+using RealtimeAspire.Benchmarks.Shapes;
 
 namespace RealtimeAspire.Benchmarks.Run;
 
@@ -11,7 +12,7 @@ internal sealed class PinnedProcess : IAsyncDisposable
     private const int KeptLines = 5;
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     private readonly Process _process;
     private readonly Queue<string> _last = new();
@@ -27,12 +28,12 @@ internal sealed class PinnedProcess : IAsyncDisposable
 
     public StreamWriter Input => _process.StandardInput;
 
-    /// <param name="core">The core that it may use; null: any. taskset becomes the program, so the process is the program's own.</param>
+    /// <param name="cores">The cores that it may use, as taskset lists them; null: any. taskset becomes the program, so the process is the program's own.</param>
     /// <param name="launch">What to start.</param>
     /// <param name="output">Gets each line of its output; without it the last ones are kept for <see cref="LastWords"/>.</param>
-    public static PinnedProcess Start(int? core, Launch launch, Action<string>? output = null)
+    public static PinnedProcess Start(string? cores, Launch launch, Action<string>? output = null)
     {
-        var start = new ProcessStartInfo(core is null ? launch.Program : "taskset", core is null ? launch.Arguments : ["-c", $"{core}", launch.Program, .. launch.Arguments])
+        var start = new ProcessStartInfo(cores is null ? launch.Program : "taskset", cores is null ? launch.Arguments : ["-c", cores, launch.Program, .. launch.Arguments])
         {
             WorkingDirectory = launch.Folder,
             RedirectStandardInput = true,
@@ -45,15 +46,17 @@ internal sealed class PinnedProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a server on a free port of its own and waits until it can be used.</summary>
-    public static async Task<(PinnedProcess Process, Uri Address)> StartServerAsync(Peer peer, bool several, Surroundings surroundings, CancellationToken cancellationToken)
+    public static async Task<(PinnedProcess Process, Uri Address, TimeSpan ReadyAfter)> StartServerAsync(
+        Peer peer, Hosting hosting, bool several, Surroundings surroundings, CancellationToken cancellationToken)
     {
-        var port = FreePort();
-        var address = new Uri($"http://127.0.0.1:{port}");
-        var server = Start(0, peer.LaunchOn(port, several, surroundings));
+        var address = new Uri($"{(hosting.Secure ? Uri.UriSchemeHttps : Uri.UriSchemeHttp)}://127.0.0.1:{FreePort()}");
+        var started = Stopwatch.GetTimestamp();
+        var server = Start(hosting.Cores, peer.LaunchOn(address, several, surroundings));
         try
         {
-            await server.BecomesReadyAsync(new Uri(address, peer.HealthPath), cancellationToken);
-            return (server, address);
+            using var http = new HttpClient(new SocketsHttpHandler { SslOptions = ThrowawayCertificate.Trusting(surroundings.Certificate) }) { Timeout = TimeSpan.FromSeconds(5) };
+            await server.BecomesReadyAsync(http, new Uri(address, peer.HealthPath), cancellationToken);
+            return (server, address, Stopwatch.GetElapsedTime(started));
         }
         catch
         {
@@ -84,9 +87,8 @@ internal sealed class PinnedProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private async Task BecomesReadyAsync(Uri health, CancellationToken cancellationToken)
+    private async Task BecomesReadyAsync(HttpClient http, Uri health, CancellationToken cancellationToken)
     {
-        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(StartLimit);
         while (true)

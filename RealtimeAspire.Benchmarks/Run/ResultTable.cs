@@ -10,25 +10,35 @@ internal static class ResultTable
 {
     public static string Render(Shape shape, IReadOnlyList<Result> results)
     {
-        var columns = shape.Columns;
-        var compared = columns.FirstOrDefault(column => column.Compared);
         var own = results.Where(result => result.Shape == shape).ToArray();
+        var others = own.Select(result => result.Peer).Where(peer => peer.Durability == "none").Distinct().ToArray();
         var text = new StringBuilder("| load | server | durability |");
-        foreach (var column in columns)
-            text.Append($" {column.Title} |").Append(column.Compared ? " × bare hub |" : "");
-        text.AppendLine().Append("|---|---|---|");
-        foreach (var column in columns)
-            text.Append("---:|").Append(column.Compared ? "---:|" : "");
-        text.AppendLine();
+        var line = new StringBuilder("|---|---|---|");
+        foreach (var column in shape.Columns)
+        {
+            IEnumerable<string> titles = [column.Title, .. column.Compared ? others.Select(other => $"× {other.Id}") : [], .. column.LogShown ? ["the log, µs"] : (string[])[]];
+            foreach (var title in titles)
+            {
+                text.Append($" {title} |");
+                line.Append("---:|");
+            }
+        }
 
+        text.AppendLine().Append(line).AppendLine();
         foreach (var ofCase in own.GroupBy(result => result.Measured.Case))
         {
-            var hub = compared is null ? null : Median(ofCase.Where(result => result.Peer is BareHubPeer), compared);
             foreach (var ofPeer in ofCase.GroupBy(result => result.Peer))
             {
                 text.Append($"| {ofCase.Key} | {ofPeer.Key.Name} | {ofPeer.Key.Durability} |");
-                foreach (var column in columns)
-                    text.Append($" {Cell([.. ofPeer], column)} |").Append(column.Compared ? $" {Ratio(Median(ofPeer, column), hub)} |" : "");
+                foreach (var column in shape.Columns)
+                {
+                    text.Append($" {Cell([.. ofPeer], column)} |");
+                    if (column.Compared)
+                        text.AppendJoin("", others.Select(other => $" {Ratio(Median(ofPeer, column), Median(ofCase.Where(result => result.Peer == other), column))} |"));
+                    if (column.LogShown)
+                        text.Append($" {LogShare(ofPeer.Key, ofCase, column)} |");
+                }
+
                 text.AppendLine();
             }
         }
@@ -47,7 +57,15 @@ internal static class ResultTable
         return values.Length == 1 ? Number(values[0], column) : $"**{Number(MedianOf(values), column)}** ({Number(values[0], column)}–{Number(values[^1], column)})";
     }
 
-    private static string Ratio(double? value, double? hub) => value is null || hub is null or 0 ? "–" : (value.Value / hub.Value).ToString("0.00", CultureInfo.InvariantCulture);
+    private static string Ratio(double? value, double? other) => value is null || other is null or 0 ? "–" : (value.Value / other.Value).ToString("0.00", CultureInfo.InvariantCulture);
+
+    private static string LogShare(Peer peer, IEnumerable<Result> ofCase, Column column)
+    {
+        if (peer.Durability is "none" or "ephemeral")
+            return "–";
+        var share = Median(ofCase.Where(result => result.Peer == peer), column) - Median(ofCase.Where(result => result.Peer.Id == peer.Id && result.Peer.Durability == "ephemeral"), column);
+        return share is null ? "–" : Number(share.Value, column);
+    }
 
     private static double? Median(IEnumerable<Result> rounds, Column column) => ValuesOf(rounds, column) is { Length: > 0 } values ? MedianOf(values) : null;
 

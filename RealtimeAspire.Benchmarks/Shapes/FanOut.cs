@@ -13,31 +13,44 @@ internal sealed class FanOut : Shape
 
     public override IReadOnlyList<Column> Columns => LiveColumns;
 
-    public override Task MeasureAsync(LoadRun run) => FanOutLoad.MeasureAsync(run, [100, 1_000]);
+    public override Task MeasureAsync(LoadRun run) => FanOutLoad.MeasureAsync(run, [100, 1_000], [10_000, 20_000, 40_000]);
 }
 
-/// <summary>The same load for one node and for two.</summary>
-internal static class FanOutLoad
+/// <summary>A thousand connections that are subscribed to one topic, and one that publishes to it.</summary>
+internal sealed class FanOutLoad
 {
     private const int Subscribers = 1_000;
     private const int WarmUpRate = 20_000;
 
-    private static readonly int[] Rates = [10_000, 20_000, 40_000];
+    private readonly LiveWindow _window;
+    private readonly LoadClient _publisher;
+    private readonly string _topic;
+    private int _sequence;
 
-    public static async Task MeasureAsync(LoadRun run, IReadOnlyList<int> sizes)
+    private FanOutLoad(LiveWindow window, LoadClient publisher, string topic) => (_window, _publisher, _topic) = (window, publisher, topic);
+
+    /// <summary>Warms the servers up and measures each size at each rate of deliveries a second.</summary>
+    public static async Task MeasureAsync(LoadRun run, IReadOnlyList<int> sizes, IReadOnlyList<int> rates)
+    {
+        var load = await JoinAsync(run);
+        await load._window.WarmUpAsync(WarmUpRate / Subscribers, load.Publish(sizes[0]));
+        var cases = sizes.SelectMany(size => rates.Select(rate => (Size: size, Rate: rate))).ToArray();
+        await run.MeasureInTurnsAsync(cases, async (item, _) => LoadRun.Report(
+            $"fan-out, {item.Rate / 1000} k/s, {item.Size:N0} B", await load._window.MeasureAsync((double)item.Rate / Subscribers, load.Publish(item.Size))));
+    }
+
+    public static async Task<FanOutLoad> JoinAsync(LoadRun run)
     {
         var topic = run.Topic("fan-out");
         var meter = new Meter();
         var publisher = await run.ConnectAsync(run.PublisherNode, Subscribers);
         await Crowd.SubscribeAsync(run, Subscribers, _ => topic, _ => new DeliveryLedger(meter));
-        var window = new LiveWindow(run, meter, Subscribers);
-        var sequence = 0;
-
-        Action<long> Publish(int bytes) => due => publisher.Publish(topic, PayloadStamp.Make(bytes, 0, sequence++, due));
-
-        await window.WarmUpAsync(WarmUpRate / Subscribers, Publish(sizes[0]));
-        var cases = sizes.SelectMany(size => Rates.Select(rate => (Size: size, Rate: rate))).ToArray();
-        await run.MeasureInTurnsAsync(cases, async (load, _) => LoadRun.Report(
-            $"{load.Rate / 1000} k/s, {load.Size:N0} B", await window.MeasureAsync((double)load.Rate / Subscribers, Publish(load.Size))));
+        return new FanOutLoad(new LiveWindow(run, meter, Subscribers), publisher, topic);
     }
+
+    /// <summary>Measures without a warm-up, from the first message on.</summary>
+    public Task<Dictionary<string, double>> MeasureFromStartAsync(int rate, int size, int slice, int slices) =>
+        _window.MeasureFromStartAsync((double)rate / Subscribers, Publish(size), slice, slices);
+
+    private Action<long> Publish(int bytes) => due => _publisher.Publish(_topic, PayloadStamp.Make(bytes, 0, _sequence++, due));
 }

@@ -6,7 +6,7 @@ namespace RealtimeAspire.Benchmarks.Shapes;
 /// <summary>What a connection costs that does nothing.</summary>
 internal sealed class Memory : Shape
 {
-    private const int WarmUp = 1_000, Connections = 4_000, Topics = 1_000, Further = 20;
+    private const int WarmUp = 1_000, Connections = 9_000, Topics = 1_000, Further = 20;
 
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(5);
 

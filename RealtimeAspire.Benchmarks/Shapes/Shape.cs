@@ -9,18 +9,33 @@ namespace RealtimeAspire.Benchmarks.Shapes;
 /// <param name="Format">Of the number.</param>
 internal sealed record Column(string Key, string Title, string Format = "0.0")
 {
-    /// <summary>A further column relates it to the bare hub.</summary>
+    /// <summary>Further columns relate it to each of the other servers.</summary>
     public bool Compared { get; init; }
+
+    /// <summary>A further column has what a log adds to it: what it is above that of the same server's ephemeral messages.</summary>
+    public bool LogShown { get; init; }
 
     /// <summary>The table has the worst of all rounds instead of the median.</summary>
     public bool Worst { get; init; }
+}
+
+/// <summary>How a server is run.</summary>
+/// <param name="Name">For the table, before the load; empty where there is only one way.</param>
+/// <param name="Cores">The cores that it may use, as taskset lists them.</param>
+/// <param name="Secure">Over TLS, in its own process.</param>
+internal sealed record Hosting(string Name = "", string Cores = "0", bool Secure = false)
+{
+    public string Of(string load) => Name.Length == 0 ? load : $"{Name}: {load}";
 }
 
 /// <summary>A kind of load: what is put on the servers, and what is measured meanwhile.</summary>
 internal abstract class Shape
 {
     public static readonly IReadOnlyList<Shape> All =
-        [new FanOut(), new Rooms(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Memory(), new Connects()];
+    [
+        new FanOut(), new Overload(), new Rooms(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Memory(),
+        new Connects(), new Tls(), new Cores(), new ColdStart(),
+    ];
 
     protected static readonly IReadOnlyList<Column> Checks =
     [
@@ -50,6 +65,9 @@ internal abstract class Shape
     public abstract IReadOnlyList<Column> Columns { get; }
 
     public virtual bool Takes(Peer peer) => true;
+
+    /// <summary>The ways in which each server is run, with processes of their own.</summary>
+    public virtual IReadOnlyList<Hosting> Hostings => [new Hosting()];
 
     /// <summary>Each round has fresh processes. Otherwise they stay, and take turns case by case.</summary>
     public virtual bool IsFresh => false;

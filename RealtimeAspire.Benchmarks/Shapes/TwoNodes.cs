@@ -21,5 +21,5 @@ internal sealed class TwoNodes : Shape
 
     public override int NodesOf(Peer peer) => peer.HasBackplane ? 2 : 1;
 
-    public override Task MeasureAsync(LoadRun run) => FanOutLoad.MeasureAsync(run, [100]);
+    public override Task MeasureAsync(LoadRun run) => FanOutLoad.MeasureAsync(run, [100], [10_000, 20_000, 40_000]);
 }
