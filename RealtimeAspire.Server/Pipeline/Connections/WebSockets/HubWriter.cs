@@ -16,6 +16,7 @@ internal sealed class HubWriter(SocketWriter socket, ITransferFormatFeature form
     private byte[]? _buffer;
     private int _written;
     private volatile bool _isCompleted;
+    private volatile bool _isStopped;
 
     public override bool CanGetUnflushedBytes => true;
 
@@ -32,6 +33,9 @@ internal sealed class HubWriter(SocketWriter socket, ITransferFormatFeature form
         // A flush ends with the connection.
     }
 
+    /// <summary>Nobody reads any more: what the hub goes on to write is dropped. May be called beside a write.</summary>
+    public void Stop() => _isStopped = true;
+
     public override void Complete(Exception? exception = null)
     {
         _isCompleted = true;
@@ -43,6 +47,12 @@ internal sealed class HubWriter(SocketWriter socket, ITransferFormatFeature form
         if (_isCompleted || _buffer is not { } buffer)
         {
             return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, _isCompleted));
+        }
+
+        if (_isStopped)
+        {
+            Complete();
+            return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
         }
 
         var header = Frames.HeaderLength(_written);

@@ -42,12 +42,14 @@ internal sealed class SocketConnection
     private readonly TimeProvider _time;
     private readonly FrameReader _frames;
     private readonly Pipe _input = new(InputOptions);
+    private readonly HubWriter _output;
     private readonly CancellationTokenSource _closed = new();
     private (Action<object> Action, object State)[] _heartbeats = [];
     private byte[]? _pong;
     private CloseCode? _close;
     private bool _isViolated;
     private volatile bool _isLeaving;
+    private volatile bool _isGone;
 
     /// <summary>A connection that lasts as long as the request that was upgraded.</summary>
     /// <param name="context">The request.</param>
@@ -83,7 +85,7 @@ internal sealed class SocketConnection
     {
         (User, _received, Writer, _abort, _time, _frames) = (user, received, writer, abort, time, new FrameReader(maxMessageBytes));
         (ConnectionId, ConnectionClosed) = (Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes)), _closed.Token);
-        Output = new HubWriter(writer, this);
+        _output = new HubWriter(writer, this);
         Features.Set<IConnectionUserFeature>(this);
         Features.Set<IConnectionLifetimeFeature>(this);
         Features.Set<IConnectionHeartbeatFeature>(this);
@@ -101,7 +103,7 @@ internal sealed class SocketConnection
 
     public PipeReader Input => _input.Reader;
 
-    public PipeWriter Output { get; }
+    public PipeWriter Output => _output;
 
     public SocketWriter Writer { get; }
 
@@ -171,6 +173,9 @@ internal sealed class SocketConnection
             failure = exception;
         }
 
+        // Whether it said so or not, it reads no more, but perhaps for our close frame.
+        _output.Stop();
+        _isGone = _close is null;
         if (failure is null)
         {
             _closed.CancelAfter(EndTime);
@@ -189,6 +194,12 @@ internal sealed class SocketConnection
     {
         _isLeaving = true;
         await _input.Reader.CompleteAsync();
+        if (_isGone)
+        {
+            await receiving;
+            return;
+        }
+
         using var limit = new CancellationTokenSource(CloseTime, _time);
         try
         {
