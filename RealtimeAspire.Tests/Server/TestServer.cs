@@ -42,9 +42,16 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static Task<TestServer> StartAsync(params (string Key, string Value)[] settings) => StartAsync(static _ => { }, settings);
 
+    /// <inheritdoc cref="StartAsync(Action{ListenOptions}, Action{IServiceCollection}, Action{WebApplication}, ValueTuple{string, string}[])"/>
+    public static Task<TestServer> StartAsync(Action<ListenOptions> listen, params (string Key, string Value)[] settings) =>
+        StartAsync(listen, static _ => { }, static _ => { }, settings);
+
     /// <param name="listen">How its address is listened to.</param>
+    /// <param name="register">What the test has of its own, or in the place of something.</param>
+    /// <param name="map">Where that is.</param>
     /// <param name="settings">The configuration.</param>
-    public static async Task<TestServer> StartAsync(Action<ListenOptions> listen, params (string Key, string Value)[] settings)
+    public static async Task<TestServer> StartAsync(
+        Action<ListenOptions> listen, Action<IServiceCollection> register, Action<WebApplication> map, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen));
@@ -65,8 +72,10 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Services.AddHostedService(provider => provider.GetRequiredService<Heartbeat>());
         var log = new FaultyTopicLog(TimeProvider.System);
         builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
+        register(builder.Services);
         var app = builder.Build();
         app.MapRealtime().MapChat();
+        map(app);
         var server = new TestServer(app, log);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return server;

@@ -13,12 +13,13 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<Pair, Task> _pairs = new();
     private readonly Task _accepting;
+    private readonly int? _others;
     private volatile bool _isHole;
     private volatile int _target;
 
-    private TcpProxy(int target)
+    private TcpProxy(int target, int? others = null)
     {
-        _target = target;
+        (_target, _others) = (target, others);
         _listener.Start();
         _accepting = AcceptAsync();
     }
@@ -30,6 +31,11 @@ public sealed class TcpProxy : IAsyncDisposable
 
     /// <param name="target">The port of the server.</param>
     public static TcpProxy Start(int target) => new(target);
+
+    /// <summary>As two servers behind a round robin at its worst: what is asked for with GET is on one, all else on the other.</summary>
+    /// <param name="gets">The port of the one.</param>
+    /// <param name="others">The port of the other.</param>
+    public static TcpProxy StartSplit(int gets, int others) => new(gets, others);
 
     /// <summary>Connections from now on go to another server; those that there are stay.</summary>
     public void Redirect(int target) => _target = target;
@@ -105,7 +111,7 @@ public sealed class TcpProxy : IAsyncDisposable
     {
         try
         {
-            await pair.RunAsync(_target);
+            await pair.RunAsync(_others is { } others && !await pair.BeginsWithGetAsync() ? others : _target);
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
         {
@@ -131,6 +137,13 @@ public sealed class TcpProxy : IAsyncDisposable
         }
 
         public bool HasSubscribed => _hasSubscribed;
+
+        /// <summary>Leaves it to be read.</summary>
+        public async Task<bool> BeginsWithGetAsync()
+        {
+            var first = new byte[1];
+            return await client.ReceiveAsync(first, SocketFlags.Peek) == 1 && first[0] == 'G';
+        }
 
         public async Task RunAsync(int target)
         {

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using RealtimeAspire.Protocol;
@@ -45,10 +46,23 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
         }
         catch (TimeoutException)
         {
-            // It reads too slowly even for that. SignalR's own farewell, which follows, must not reach it: it says never to come back.
+            // It reads too slowly even for that.
             hub.Features.Get<IConnectionLifetimeFeature>()?.Abort();
         }
         finally
+        {
+            End(mayComeBack: reason.Retryable);
+        }
+    }
+
+    /// <summary>SignalR's own farewell follows ours. A client that reads both in one go does what the last one says.</summary>
+    private void End(bool mayComeBack)
+    {
+        if (mayComeBack)
+        {
+            hub.Features.GetRequiredFeature<IConnectionLifetimeNotificationFeature>().RequestClose();
+        }
+        else
         {
             hub.Abort();
         }

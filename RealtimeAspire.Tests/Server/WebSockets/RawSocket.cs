@@ -21,9 +21,16 @@ internal sealed class RawSocket : IDisposable
     /// <summary>Connects, upgrades, and shakes hands with the hub.</summary>
     public static async Task<RawSocket> ConnectAsync(Uri node, string token)
     {
-        var raw = new RawSocket();
-        await raw._socket.ConnectAsync(IPAddress.Loopback, node.Port, TestContext.Current.CancellationToken);
-        raw._stream = new NetworkStream(raw._socket);
+        var raw = await UpgradeAsync(node, token);
+        await raw.SendAsync(ClientFrames.Text($$"""{"protocol":"json","version":1}{{RecordSeparator}}"""));
+        Assert.Equal((Opcode.Text, $"{{}}{RecordSeparator}"), await raw.NextAsync());
+        return raw;
+    }
+
+    /// <summary>Connects and upgrades.</summary>
+    public static async Task<RawSocket> UpgradeAsync(Uri node, string token)
+    {
+        var raw = await OpenAsync(node);
         await raw.SendAsync(Encoding.ASCII.GetBytes(
             $"GET /realtime?access_token={token} HTTP/1.1\r\nHost: {node.Authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
@@ -36,8 +43,15 @@ internal sealed class RawSocket : IDisposable
         Assert.StartsWith("HTTP/1.1 101 ", head.ToString(), StringComparison.Ordinal);
         // The example of the RFC (1.3).
         Assert.Contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", head.ToString(), StringComparison.Ordinal);
-        await raw.SendAsync(ClientFrames.Text($$"""{"protocol":"json","version":1}{{RecordSeparator}}"""));
-        Assert.Equal((Opcode.Text, $"{{}}{RecordSeparator}"), await raw.NextAsync());
+        return raw;
+    }
+
+    /// <summary>Connects, and says nothing.</summary>
+    public static async Task<RawSocket> OpenAsync(Uri node)
+    {
+        var raw = new RawSocket();
+        await raw._socket.ConnectAsync(IPAddress.Loopback, node.Port, TestContext.Current.CancellationToken);
+        raw._stream = new NetworkStream(raw._socket);
         return raw;
     }
 
@@ -63,6 +77,49 @@ internal sealed class RawSocket : IDisposable
             _ => length,
         };
         return ((Opcode)(first[0] & 0xf), Encoding.Latin1.GetString(await ReadAsync(bytes)));
+    }
+
+    /// <summary>All that the server says, until it says that it closes.</summary>
+    public async Task<string> FarewellAsync()
+    {
+        var said = new StringBuilder();
+        while (true)
+        {
+            var frame = await NextAsync();
+            Assert.NotNull(frame);
+            if (frame.Value.Kind is Opcode.Close)
+            {
+                return said.ToString();
+            }
+
+            said.Append(frame.Value.Payload);
+        }
+    }
+
+    /// <summary>The first line of an answer in HTTP.</summary>
+    public async Task<string> StatusLineAsync()
+    {
+        using var reader = new StreamReader(_stream!, Encoding.ASCII, leaveOpen: true);
+        return await reader.ReadLineAsync(TestContext.Current.CancellationToken) ?? "";
+    }
+
+    /// <summary>Sends one byte after the other, each after a pause, and all of them again, until it is closed.</summary>
+    public async Task DripAsync(byte[] bytes, TimeSpan pause, Task closed)
+    {
+        for (var i = 0; !closed.IsCompleted; i = (i + 1) % bytes.Length)
+        {
+            try
+            {
+                await SendAsync([bytes[i]]);
+            }
+            catch (SocketException)
+            {
+                // The server is gone; what it said before can be read.
+                return;
+            }
+
+            await Task.WhenAny(closed, Task.Delay(pause, TimeProvider.System, TestContext.Current.CancellationToken));
+        }
     }
 
     /// <summary>The code of the close frame that comes, after which the connection ends.</summary>

@@ -16,7 +16,8 @@ namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 /// <summary>A WebSocket as a connection of ASP.NET Core: what SignalR's hub reads and writes becomes frames here.</summary>
 internal sealed class SocketConnection
-    : ConnectionContext, IDuplexPipe, IConnectionUserFeature, IConnectionLifetimeFeature, IConnectionHeartbeatFeature, ITransferFormatFeature, IHttpContextFeature
+    : ConnectionContext, IDuplexPipe, IConnectionUserFeature, IConnectionLifetimeFeature, IConnectionLifetimeNotificationFeature, IConnectionHeartbeatFeature,
+      ITransferFormatFeature, IHttpContextFeature
 {
     private const int IdBytes = 16;
 
@@ -44,6 +45,7 @@ internal sealed class SocketConnection
     private readonly Pipe _input = new(InputOptions);
     private readonly HubWriter _output;
     private readonly CancellationTokenSource _closed = new();
+    private readonly CancellationTokenSource _closeRequested = new();
     private (Action<object> Action, object State)[] _heartbeats = [];
     private byte[]? _pong;
     private CloseCode? _close;
@@ -84,10 +86,11 @@ internal sealed class SocketConnection
     private SocketConnection(ClaimsPrincipal user, PipeReader received, SocketWriter writer, Action abort, long maxMessageBytes, TimeProvider time)
     {
         (User, _received, Writer, _abort, _time, _frames) = (user, received, writer, abort, time, new FrameReader(maxMessageBytes));
-        (ConnectionId, ConnectionClosed) = (Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes)), _closed.Token);
+        (ConnectionId, ConnectionClosed, ConnectionClosedRequested) = (Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes)), _closed.Token, _closeRequested.Token);
         _output = new HubWriter(writer, this);
         Features.Set<IConnectionUserFeature>(this);
         Features.Set<IConnectionLifetimeFeature>(this);
+        Features.Set<IConnectionLifetimeNotificationFeature>(this);
         Features.Set<IConnectionHeartbeatFeature>(this);
         Features.Set<ITransferFormatFeature>(this);
         Features.Set(this);
@@ -114,6 +117,8 @@ internal sealed class SocketConnection
 
     public HttpContext? HttpContext { get; set; }
 
+    public CancellationToken ConnectionClosedRequested { get; set; }
+
     public TransferFormat SupportedFormats => TransferFormat.Text | TransferFormat.Binary;
 
     public TransferFormat ActiveFormat { get; set; } = TransferFormat.Text;
@@ -134,6 +139,9 @@ internal sealed class SocketConnection
             action(state);
         }
     }
+
+    /// <summary>Asks the hub to end the connection, as one that may come back.</summary>
+    public void RequestClose() => _closeRequested.Cancel();
 
     public override void Abort(ConnectionAbortedException abortReason)
     {

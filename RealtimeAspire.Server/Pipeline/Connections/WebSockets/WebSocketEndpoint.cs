@@ -28,21 +28,23 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
     private const string KeySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     private const int IdBytes = 16;
 
-    // SignalR limits its messages by itself, and answers by name what is a little too long. This is for those who send no end.
-    private const int MessagesPerFrame = 16;
+    // SignalR limits its messages by itself, and answers by name what is a little too long. This is for those who send no end:
+    // the official JavaScript client puts all that it is told to send at once into one frame.
+    private const int MessagesPerFrame = 1_024;
 
     private readonly bool _mayBeDirect = options.Value.Connections.Sockets is SocketMode.Direct;
-    private readonly long _maxMessageBytes = options.Value.Limits.HubMessageBytes * MessagesPerFrame;
 
     public void Map<THub>(IEndpointRouteBuilder endpoints, string path)
         where THub : Hub
     {
         var hub = endpoints.ServiceProvider.GetRequiredService<HubConnectionHandler<THub>>();
-        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], context => UpgradeAsync(context, hub)).RequireAuthorization().ExcludeFromDescription();
+        var hubOptions = endpoints.ServiceProvider.GetRequiredService<IOptions<HubOptions<THub>>>().Value;
+        var maxFrameBytes = hubOptions.MaximumReceiveMessageSize is { } maxMessageBytes ? maxMessageBytes * MessagesPerFrame : long.MaxValue;
+        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], context => UpgradeAsync(context, hub, maxFrameBytes)).RequireAuthorization().ExcludeFromDescription();
         endpoints.MapPost($"{path}/negotiate", Negotiate).RequireAuthorization().ExcludeFromDescription();
     }
 
-    private async Task UpgradeAsync(HttpContext context, ConnectionHandler hub)
+    private async Task UpgradeAsync(HttpContext context, ConnectionHandler hub, long maxFrameBytes)
     {
         if (!context.WebSockets.IsWebSocketRequest)
         {
@@ -50,15 +52,22 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
             return;
         }
 
-        var (user, socket, wantsNumbers) = (context.User, SocketOf(context), context.Request.Query["topics"] == "numbers");
+        var (user, socket, query) = (context.User, SocketOf(context), context.Request.Query);
+        var (token, wantsNumbers) = (query["id"].ToString(), query["topics"] == "numbers");
         var stream = await AcceptAsync(context);
         if (Handover.Of(context) is { } handover)
         {
-            handover.Take(connection => RunAsync(new SocketConnection(user, connection, socket, _maxMessageBytes, time) { WantsNumbers = wantsNumbers }, hub));
+            handover.Take(connection => RunAsync(Named(new SocketConnection(user, connection, socket, maxFrameBytes, time) { WantsNumbers = wantsNumbers }), hub));
         }
         else
         {
-            await RunAsync(new SocketConnection(context, stream, socket, _maxMessageBytes, time) { WantsNumbers = wantsNumbers }, hub);
+            await RunAsync(Named(new SocketConnection(context, stream, socket, maxFrameBytes, time) { WantsNumbers = wantsNumbers }), hub);
+        }
+
+        SocketConnection Named(SocketConnection connection)
+        {
+            connection.ConnectionId = token.Length > 0 ? IdOf(token) : connection.ConnectionId;
+            return connection;
         }
     }
 
@@ -77,16 +86,17 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
         }
     }
 
-    /// <summary>Says that there are WebSockets. Nothing is kept for the id: the client may connect to any node.</summary>
+    /// <summary>Says that there are WebSockets. Nothing is kept for the token: the client may connect to any node.</summary>
     private static Task Negotiate(HttpContext context)
     {
-        var id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
+        var token = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
         var version = int.TryParse(context.Request.Query["negotiateVersion"], out var asked) && asked > 0 ? 1 : 0;
         var response = new NegotiationResponse
         {
             Version = version,
-            ConnectionId = id,
-            ConnectionToken = version > 0 ? id : null,
+            // Before there were tokens the client came back with its id.
+            ConnectionId = version > 0 ? IdOf(token) : token,
+            ConnectionToken = version > 0 ? token : null,
             AvailableTransports = [new AvailableTransport { Transport = nameof(HttpTransportType.WebSockets), TransferFormats = ["Text", "Binary"] }],
         };
         var body = new ArrayBufferWriter<byte>();
@@ -95,6 +105,13 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
         context.Response.ContentLength = body.WrittenCount;
         return context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted).AsTask();
     }
+
+    /// <summary>
+    /// A connection's id, which others may know, of its token, which they may not: every node finds the same, and no client can
+    /// take the id of another.
+    /// </summary>
+    /// <param name="token">Untrusted: anything.</param>
+    private static string IdOf(string token) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(token)).AsSpan(0, IdBytes));
 
     /// <summary>As RFC 6455 has it over HTTP/1.1, and RFC 8441 over HTTP/2.</summary>
     private static async ValueTask<Stream> AcceptAsync(HttpContext context)
