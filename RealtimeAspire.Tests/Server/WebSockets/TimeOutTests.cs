@@ -15,7 +15,7 @@ public sealed class TimeOutTests
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    private static readonly TimeSpan Short = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(500);
 
     private static readonly byte[] Ping = ClientFrames.Text($$"""{"type":6}{{RawSocket.RecordSeparator}}""");
 

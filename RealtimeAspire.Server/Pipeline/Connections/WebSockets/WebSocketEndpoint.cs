@@ -39,7 +39,7 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
     {
         var hub = endpoints.ServiceProvider.GetRequiredService<HubConnectionHandler<THub>>();
         var hubOptions = endpoints.ServiceProvider.GetRequiredService<IOptions<HubOptions<THub>>>().Value;
-        var maxFrameBytes = hubOptions.MaximumReceiveMessageSize is { } maxMessageBytes ? maxMessageBytes * MessagesPerFrame : long.MaxValue;
+        var maxFrameBytes = hubOptions.MaximumReceiveMessageSize is { } max and < long.MaxValue / MessagesPerFrame ? max * MessagesPerFrame : long.MaxValue;
         endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Connect], context => UpgradeAsync(context, hub, maxFrameBytes)).RequireAuthorization().ExcludeFromDescription();
         endpoints.MapPost($"{path}/negotiate", Negotiate).RequireAuthorization().ExcludeFromDescription();
     }
