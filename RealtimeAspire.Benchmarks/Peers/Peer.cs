@@ -20,15 +20,15 @@ internal enum Speech
 }
 
 /// <summary>Where the stores, the sink for telemetry and the certificate are.</summary>
-/// <param name="Redis">StackExchange.Redis' connection string.</param>
-/// <param name="RedisUrl">The same for Node.</param>
+/// <param name="Redis">StackExchange.Redis' connection strings, by durability.</param>
+/// <param name="RedisUrl">One of them for Node.</param>
 /// <param name="Postgres">Npgsql's connection string.</param>
 /// <param name="Telemetry">Takes OTLP over HTTP.</param>
 /// <param name="SigningKey">Signs the generator's tokens.</param>
 /// <param name="Certificate">For servers over TLS, a file in PEM.</param>
 /// <param name="CertificateKey">Its key, likewise.</param>
 internal sealed record Surroundings(
-    string Redis, Uri RedisUrl, string Postgres, Uri Telemetry, string SigningKey, string Certificate, string CertificateKey);
+    IReadOnlyDictionary<string, string> Redis, Uri RedisUrl, string Postgres, Uri Telemetry, string SigningKey, string Certificate, string CertificateKey);
 
 /// <summary>How a server process is started.</summary>
 internal sealed record Launch(string Program, IReadOnlyList<string> Arguments, string Folder, IReadOnlyDictionary<string, string> Environment);

@@ -28,7 +28,7 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
     private Dictionary<string, string> EnvironmentFor(Uri address, Surroundings surroundings) => new(KestrelOn(address, surroundings))
     {
         ["ASPNETCORE_ENVIRONMENT"] = "Production",
-        ["ConnectionStrings__redis"] = surroundings.Redis,
+        ["ConnectionStrings__redis"] = surroundings.Redis[Durability],
         ["ConnectionStrings__realtime"] = surroundings.Postgres,
         ["Realtime__Auth__SigningKey"] = surroundings.SigningKey,
         [$"Realtime__TopicTypes__{Durability}__Durability"] = $"{Kind}",

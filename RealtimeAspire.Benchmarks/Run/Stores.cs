@@ -1,11 +1,15 @@
 using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using Npgsql;
+using RealtimeAspire.Server.Pipeline.Topics;
 using StackExchange.Redis;
 
 namespace RealtimeAspire.Benchmarks.Run;
 
-/// <summary>A Redis and a PostgreSQL of this run's own, on free ports, thrown away at its end.</summary>
+/// <summary>
+/// A PostgreSQL of this run's own, and a Redis for each durability, whose nodes are a system by themselves; on free ports, thrown
+/// away at its end.
+/// </summary>
 internal sealed class Stores : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(3);
@@ -14,20 +18,22 @@ internal sealed class Stores : IAsyncDisposable
 
     private Stores(DistributedApplication app) => _app = app;
 
-    public required string Redis { get; init; }
+    /// <summary>By the name of a durability.</summary>
+    public required IReadOnlyDictionary<string, string> Redis { get; init; }
 
     public required string Postgres { get; init; }
 
     public static async Task<Stores> StartAsync(CancellationToken cancellationToken)
     {
         var builder = DistributedApplication.CreateBuilder(new DistributedApplicationOptions { Args = [], DisableDashboard = true });
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["Logging:LogLevel:Default"] = "Warning",
-            ["Parameters:redis-password"] = RandomNumberGenerator.GetHexString(24),
-            ["Parameters:postgres-password"] = RandomNumberGenerator.GetHexString(24),
-        });
-        var redis = builder.AddRedis("redis");
+        var durabilities = Enum.GetNames<Durability>().Select(name => name.ToLowerInvariant()).ToArray();
+        builder.Configuration.AddInMemoryCollection(
+        [
+            new("Logging:LogLevel:Default", "Warning"),
+            new("Parameters:postgres-password", RandomNumberGenerator.GetHexString(24)),
+            .. durabilities.Select(durability => KeyValuePair.Create($"Parameters:redis-{durability}-password", (string?)RandomNumberGenerator.GetHexString(24))),
+        ]);
+        var redis = durabilities.ToDictionary(durability => durability, durability => builder.AddRedis($"redis-{durability}"), StringComparer.Ordinal);
         var database = builder.AddPostgres("postgres").AddDatabase("realtime");
         var app = builder.Build();
         try
@@ -35,11 +41,14 @@ internal sealed class Stores : IAsyncDisposable
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(StartLimit);
             await app.StartAsync(limit.Token);
-            foreach (var name in (string[])[redis.Resource.Name, database.Resource.Name])
+            foreach (var name in (string[])[.. redis.Values.Select(server => server.Resource.Name), database.Resource.Name])
                 await app.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.StopOnResourceUnavailable, limit.Token);
+            var connections = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var (durability, server) in redis)
+                connections[durability] = await ConnectionStringAsync(server.Resource, limit.Token);
             return new Stores(app)
             {
-                Redis = await ConnectionStringAsync(redis.Resource, limit.Token),
+                Redis = connections,
                 Postgres = await ConnectionStringAsync(database.Resource, limit.Token),
             };
         }
@@ -51,10 +60,10 @@ internal sealed class Stores : IAsyncDisposable
         }
     }
 
-    /// <summary>Redis' connection string as Node's client wants it.</summary>
+    /// <summary>One of the Redis as Node's client wants it.</summary>
     public Uri RedisUrl()
     {
-        var options = ConfigurationOptions.Parse(Redis);
+        var options = ConfigurationOptions.Parse(Redis.Values.First());
         var endpoint = (System.Net.EndPoint)options.EndPoints[0];
         var (host, port) = endpoint is System.Net.DnsEndPoint dns ? (dns.Host, dns.Port) : ("127.0.0.1", ((System.Net.IPEndPoint)endpoint).Port);
         return new Uri($"{(options.Ssl ? "rediss" : "redis")}://:{Uri.EscapeDataString(options.Password ?? "")}@{host}:{port}");
@@ -65,7 +74,7 @@ internal sealed class Stores : IAsyncDisposable
         await using var source = NpgsqlDataSource.Create(Postgres);
         await using var command = source.CreateCommand("select current_setting('server_version') || ', synchronous_commit ' || current_setting('synchronous_commit') || ', fsync ' || current_setting('fsync')");
         var postgres = (string?)await command.ExecuteScalarAsync(cancellationToken);
-        using var redis = await ConnectionMultiplexer.ConnectAsync(Redis);
+        using var redis = await ConnectionMultiplexer.ConnectAsync(Redis.Values.First());
         var version = redis.GetServer(redis.GetEndPoints()[0]).Version;
         return [("Redis", $"{version}"), ("PostgreSQL", $"{postgres}")];
     }

@@ -115,7 +115,7 @@ internal sealed class AppendAlone : Shape
             [$"Realtime:TopicTypes:{run.Job.Durability}:Open"] = "true",
         });
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(surroundings.Postgres));
-        builder.Services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(surroundings.Redis));
+        builder.Services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(surroundings.Redis["durable"]));
         builder.AddRealtime();
         var app = builder.Build();
         await app.StartAsync();
