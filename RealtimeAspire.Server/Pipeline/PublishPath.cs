@@ -171,7 +171,7 @@ internal sealed class PublishPath(
     {
         var timestamp = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
         var encoded = EncodedEvent.Encode(append.At(Position.Origin, timestamp));
-        feeds.Post(encoded);
+        feeds.Post(encoded, lendThread: true);
         backplane.Publish(encoded);
         instruments.Published(append.Topic.Tenant, policy.Type, duplicate: false, time.GetElapsedTime(append.Started));
         return new PublishReply { Position = null, Timestamp = timestamp, Duplicate = false };

@@ -59,12 +59,13 @@ internal sealed partial class FeedRegistry(FeedContext context, IOptions<Realtim
         }
     }
 
-    /// <summary>An event of this node, for its own subscribers. Only enqueues.</summary>
-    public void Post(EncodedEvent posted)
+    /// <summary>An event of this node, for its own subscribers.</summary>
+    /// <inheritdoc cref="TopicFeed.Post(EncodedEvent, bool)"/>
+    public void Post(EncodedEvent posted, bool lendThread = false)
     {
         if (_feeds.TryGetValue(posted.Topic, out var feed))
         {
-            feed.Post(posted);
+            feed.Post(posted, lendThread);
         }
     }
 

@@ -34,6 +34,9 @@ internal sealed partial class TopicFeed
 
     private readonly ByteBudget _queueBytes = new(QueueBytes);
 
+    // Rung for whatever is in the queue, and for its end.
+    private readonly Doorbell _bell = new();
+
     // Only the loop touches these.
     private readonly FeedSequence _sequence = new();
     private readonly FanOut _fanOut;
@@ -127,16 +130,26 @@ internal sealed partial class TopicFeed
         Audience.Close();
         _closed = true;
         _queue.Writer.TryComplete();
+        _bell.Ring(lendThread: false);
     }
 
     /// <summary>An event, from this node or another. Only enqueues.</summary>
-    public void Post(EncodedEvent posted)
+    public void Post(EncodedEvent posted) => Post(posted, lendThread: false);
+
+    /// <summary>An event of this node.</summary>
+    /// <param name="posted">The event.</param>
+    /// <param name="lendThread">Lets the loop go on in the caller's thread, for some hundred subscribers at most; else this only enqueues.</param>
+    public void Post(EncodedEvent posted, bool lendThread)
     {
         if (!_queueBytes.TryTake(posted.Json.Length))
         {
             CountLost(posted);
         }
-        else if (!_queue.Writer.TryWrite(new Input(posted, default, 0)))
+        else if (_queue.Writer.TryWrite(new Input(posted, default, 0)))
+        {
+            _bell.Ring(lendThread);
+        }
+        else
         {
             _queueBytes.Release(posted.Json.Length);
             CountLost(posted);
@@ -146,7 +159,13 @@ internal sealed partial class TopicFeed
     /// <summary>The log's tip, as read a moment ago. Only enqueues.</summary>
     /// <param name="tip">What was read.</param>
     /// <param name="asOf">The feed's last offset before the log was asked: the tip of a sound log is not below it.</param>
-    public void PostTip(Position tip, long asOf) => _queue.Writer.TryWrite(new Input(null, tip, asOf));
+    public void PostTip(Position tip, long asOf)
+    {
+        if (_queue.Writer.TryWrite(new Input(null, tip, asOf)))
+        {
+            _bell.Ring(lendThread: false);
+        }
+    }
 
     private async Task RunAsync()
     {
@@ -206,29 +225,49 @@ internal sealed partial class TopicFeed
     }
 
     /// <summary>Waits for an event, or with a hole for the time that crossing messages have. False: closed.</summary>
-    private async Task<bool> WaitAsync()
+    private async ValueTask<bool> WaitAsync()
     {
-        if (!_sequence.HasHole)
+        if (_queue.Reader.Completion.IsCompleted)
         {
-            _holeSince = null;
-            return await _queue.Reader.WaitToReadAsync();
+            return false;
         }
 
+        if (_sequence.HasHole)
+        {
+            await WaitWithHoleAsync();
+        }
+        else
+        {
+            _holeSince = null;
+            await RestAsync();
+        }
+
+        return !_queue.Reader.Completion.IsCompleted;
+    }
+
+    private async ValueTask WaitWithHoleAsync()
+    {
         if (_holeSince is null || _holeAfter != _sequence.Last.Offset)
         {
             // Another hole than the last time: it has its own time to close by itself.
             (_holeSince, _holeAfter) = (_context.Time.GetTimestamp(), _sequence.Last.Offset);
         }
 
-        using var crossing = new CancellationTokenSource(CrossingTime, _context.Time);
-        try
+        await using var crossed = _context.Time.CreateTimer(
+            static bell => ((Doorbell)bell!).Ring(lendThread: false), _bell, CrossingTime, Timeout.InfiniteTimeSpan);
+        await RestAsync();
+    }
+
+    /// <summary>Until the bell rings. Where it has rung already others have their turn first, and whoever lent his thread has it back.</summary>
+    private async ValueTask RestAsync()
+    {
+        var waiting = _bell.WaitAsync();
+        if (waiting.IsCompleted)
         {
-            return await _queue.Reader.WaitToReadAsync(crossing.Token);
+            await Task.Yield();
         }
-        catch (OperationCanceledException)
-        {
-            return true;
-        }
+
+        await waiting;
     }
 
     private bool HoleIsOld() =>

@@ -99,6 +99,51 @@ public sealed class SocketWriterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_held_leaves_in_one_write_and_what_is_too_much_in_order_behind_it()
+    {
+        using var stream = new StuckStream();
+        stream.Release();
+        var writer = new SocketWriter(null, stream, TimeProvider.System);
+
+        writer.Hold();
+        await writer.WriteAsync(new byte[] { 1 });
+        await writer.WriteAsync(new byte[] { 2 });
+        Assert.Empty(stream.Writes);
+        writer.Release();
+        writer.Hold();
+        writer.Release();
+        writer.Hold();
+        await writer.WriteAsync(new byte[] { 3 });
+        await writer.WriteAsync(new byte[5_000]);
+        await writer.WriteAsync(new byte[] { 4 });
+        writer.Release();
+
+        var sent = stream.Writes.SelectMany(bytes => bytes).ToArray();
+        Assert.Equal([1, 2], stream.Writes[0]);
+        Assert.Equal([3, .. new byte[5_000], 4], sent[2..]);
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_client_when_it_is_released_holds_up_nobody_and_keeps_its_place()
+    {
+        using var stream = new StuckStream();
+        var writer = new SocketWriter(null, stream, TimeProvider.System);
+
+        writer.Hold();
+        await writer.WriteAsync(new byte[] { 1 });
+        writer.Release();
+        Assert.True(writer.Delay > TimeSpan.Zero);
+        writer.Hold();
+        var waiting = writer.WriteAsync(new byte[] { 2 }).AsTask();
+        writer.Release();
+        Assert.False(waiting.IsCompleted);
+
+        stream.Release();
+        await waiting;
+        Assert.Equal([[1], [2]], stream.Writes);
+    }
+
+    [Fact]
     public async Task What_the_hub_writes_between_two_flushes_is_one_frame()
     {
         using var written = new MemoryStream();

@@ -166,7 +166,7 @@ internal sealed class SocketConnection
 
                 if (!_isLeaving)
                 {
-                    await _input.Writer.FlushAsync();
+                    await GiveAsync();
                 }
 
                 ended = _close is not null || read.IsCompleted;
@@ -229,6 +229,20 @@ internal sealed class SocketConnection
 
     private static bool IsEnd(Exception exception) =>
         exception is IOException or SocketException or ObjectDisposedException or OperationCanceledException or ConnectionAbortedException;
+
+    /// <summary>Has the hub look. What it answers at once, and what becomes of that at once, is written together.</summary>
+    private ValueTask<FlushResult> GiveAsync()
+    {
+        Writer.Hold();
+        try
+        {
+            return _input.Writer.FlushAsync();
+        }
+        finally
+        {
+            Writer.Release();
+        }
+    }
 
     private void Take(ReadResult read)
     {

@@ -16,11 +16,16 @@ namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 /// <param name="time">Measures how long a client takes.</param>
 internal sealed class SocketWriter(Socket? socket, Stream stream, TimeProvider time)
 {
+    private const int HeldBytes = 4096;
+
     private readonly Lock _lock = new();
     private long _waitsSince;
 
     // Under the lock.
     private Queue<Waiting>? _waiting;
+    private byte[]? _held;
+    private int _heldBytes;
+    private bool _isHolding;
     private bool _isWriting;
     private Exception? _failure;
 
@@ -41,11 +46,14 @@ internal sealed class SocketWriter(Socket? socket, Stream stream, TimeProvider t
                 return ValueTask.FromException(new IOException("The connection has ended.", _failure));
             }
 
+            if (_isHolding && TryHold_NeedsLock(frame.Span))
+            {
+                return default;
+            }
+
             if (_isWriting)
             {
-                var waiting = new Waiting(frame);
-                (_waiting ??= new Queue<Waiting>()).Enqueue(waiting);
-                return new ValueTask(waiting.Task);
+                return new ValueTask(Wait_NeedsLock(frame));
             }
 
             _isWriting = true;
@@ -63,6 +71,106 @@ internal sealed class SocketWriter(Socket? socket, Stream stream, TimeProvider t
         }
 
         return default;
+    }
+
+    /// <summary>
+    /// Keeps what is written from now on until <see cref="Release"/>, some small frames, so that they leave together. While something
+    /// is being written this has no effect: what comes waits in any case.
+    /// </summary>
+    public void Hold()
+    {
+        lock (_lock)
+        {
+            if (!_isWriting)
+            {
+                (_isWriting, _isHolding) = (true, true);
+            }
+        }
+    }
+
+    /// <summary>Writes what was kept, if anything was; waits for nobody.</summary>
+    public void Release()
+    {
+        byte[] held;
+        int bytes;
+        lock (_lock)
+        {
+            if (!_isHolding)
+            {
+                return;
+            }
+
+            _isHolding = false;
+            if (_held is null)
+            {
+                _isWriting = false;
+                return;
+            }
+
+            (held, bytes, _held, _heldBytes) = (_held, _heldBytes, null, 0);
+        }
+
+        var sending = SendAsync(held.AsMemory(0, bytes));
+        if (!sending.IsCompletedSuccessfully)
+        {
+            _ = FinishHeldAsync(sending, held);
+            return;
+        }
+
+        ArrayPool<byte>.Shared.Return(held);
+        if (TakeWaiting() is { } next)
+        {
+            _ = WriteWaitingAsync(next);
+        }
+    }
+
+    /// <summary>Fails with nothing: who comes next is told.</summary>
+    private async Task FinishHeldAsync(ValueTask sending, byte[] held)
+    {
+        try
+        {
+            await FinishAsync(sending);
+        }
+        catch (Exception exception) when (_failure == exception)
+        {
+            // The connection has ended.
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(held);
+        }
+    }
+
+    /// <summary>False: it is too much to be kept; what there is leaves first, and this after it.</summary>
+    private bool TryHold_NeedsLock(ReadOnlySpan<byte> frame)
+    {
+        if (_heldBytes + frame.Length > HeldBytes)
+        {
+            _isHolding = false;
+            if (_held is null)
+            {
+                _isWriting = false;
+            }
+            else
+            {
+                _ = Wait_NeedsLock(_held.AsMemory(0, _heldBytes));
+                (_held, _heldBytes) = (null, 0);
+                _ = Background.Run(() => WriteWaitingAsync(TakeWaiting()));
+            }
+
+            return false;
+        }
+
+        frame.CopyTo((_held ??= ArrayPool<byte>.Shared.Rent(HeldBytes)).AsSpan(_heldBytes));
+        _heldBytes += frame.Length;
+        return true;
+    }
+
+    private Task Wait_NeedsLock(ReadOnlyMemory<byte> frame)
+    {
+        var waiting = new Waiting(frame);
+        (_waiting ??= new Queue<Waiting>()).Enqueue(waiting);
+        return waiting.Task;
     }
 
     private async ValueTask FinishAsync(ValueTask sending)
