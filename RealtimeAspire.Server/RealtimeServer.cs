@@ -105,7 +105,9 @@ public static class RealtimeServer
         services.AddSingleton<HubErrors>();
         services.AddHosted<Heartbeat>();
         services.AddSingleton<WebSocketEndpoint>();
-        services.Configure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(Handover.Use));
+        // Before the application's own: where it listens by itself, its endpoints have the defaults of that moment.
+        services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(
+            new ConfigureOptions<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(Handover.Use))));
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, HubLifetime>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<HubConnectionHandler<RealtimeHub>>(
             provider, new HubProtocolResolver(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.HubMessageBytes)));

@@ -110,7 +110,7 @@ internal class CompatibilityHub(Departures departures) : Hub
     public void Abort() => Context.Abort();
 
     /// <summary>As a network does it.</summary>
-    public void Drop() => Context.GetHttpContext()!.Abort();
+    public void Drop() => Context.Features.GetRequiredFeature<IConnectionLifetimeFeature>().Abort();
 
     public async Task Close(string error, bool allowReconnect)
     {

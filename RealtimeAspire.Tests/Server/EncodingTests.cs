@@ -21,7 +21,7 @@ public sealed class EncodingTests
 
     private static readonly JsonSerializerOptions Options = MakeOptions();
 
-    private static readonly LoggedEvent Logged = new()
+    internal static readonly LoggedEvent Logged = new()
     {
         Topic = new TopicKey("default", TopicName.Parse("room:a|b")),
         Position = new Position("x7Qa", 17),

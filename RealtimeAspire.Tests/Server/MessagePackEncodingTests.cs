@@ -26,19 +26,7 @@ public sealed class MessagePackEncodingTests
 
     private const string Tick = """{"b":1.0921,"a":1.1}""";
 
-    private static readonly LoggedEvent Logged = new()
-    {
-        Topic = new TopicKey("default", TopicName.Parse("room:a|b")),
-        Position = new Position("x7Qa", 17),
-        Id = "01JD",
-        Event = "chat:message",
-        Version = 2,
-        EntityId = "m\"1ü",
-        Payload = "{\"text\":\"h\\u0000ü\"}"u8.ToArray(),
-        UserId = "ada",
-        Timestamp = new DateTimeOffset(2026, 11, 21, 5, 27, 0, 7, TimeSpan.Zero),
-        TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-    };
+    private static readonly LoggedEvent Logged = EncodingTests.Logged;
 
     [Theory]
     [InlineData("0", "00")]

@@ -121,6 +121,9 @@ public sealed class WebSocketTests
         await ReadUntilAsync(socket, "\"target\":\"Events\"");
 
         Assert.Equal([expected], transports.Seen);
+        // Where nothing sits between, the request has ended with its upgrade.
+        var open = mode == "Standard" || scheme != "http" || version == 2 ? 1 : 0;
+        await Until.TrueAsync(() => transports.OpenRequests == open);
         await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "bye", TestContext.Current.CancellationToken);
         Assert.Equal(WebSocketCloseStatus.NormalClosure, socket.CloseStatus);
     }
@@ -212,23 +215,30 @@ public sealed class WebSocketTests
     private static string Publish(string id) =>
         $$"""{"type":1,"invocationId":"{{id}}","target":"Publish","arguments":[{"topic":"room:a","event":"app:x","payload":1}]}{{RawSocket.RecordSeparator}}""";
 
-    /// <summary>By what connections were carried, as the node counts them.</summary>
+    /// <summary>By what connections were carried, and how many requests are open, as the node counts them.</summary>
     private sealed class Transports : IDisposable
     {
         private readonly MeterListener _listener = new();
+        private long _openRequests;
 
         public Transports(TestServer server)
         {
             var meters = server.Meters;
             _listener.InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Scope == meters && instrument.Name == "realtime.connections")
+                if (instrument.Meter.Scope == meters && instrument.Name is "realtime.connections" or "http.server.active_requests")
                 {
                     listener.EnableMeasurementEvents(instrument);
                 }
             };
-            _listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
+            _listener.SetMeasurementEventCallback<long>((instrument, change, tags, _) =>
             {
+                if (instrument.Name == "http.server.active_requests")
+                {
+                    Interlocked.Add(ref _openRequests, change);
+                    return;
+                }
+
                 foreach (var tag in tags)
                 {
                     if (tag.Key == "realtime.transport")
@@ -241,6 +251,8 @@ public sealed class WebSocketTests
         }
 
         public ConcurrentQueue<string> Seen { get; } = new();
+
+        public long OpenRequests => Interlocked.Read(ref _openRequests);
 
         public void Dispose() => _listener.Dispose();
     }

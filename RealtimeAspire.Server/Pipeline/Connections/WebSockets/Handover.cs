@@ -51,8 +51,12 @@ internal sealed class Handover : IConnectionHeartbeatFeature
 
     public void OnHeartbeat(Action<object> action, object state)
     {
+        if (_beat is null)
+        {
+            _heartbeat?.OnHeartbeat(static handover => ((Handover)handover)._beat?.Invoke(), this);
+        }
+
         _beat += () => action(state);
-        _heartbeat?.OnHeartbeat(static handover => ((Handover)handover)._beat?.Invoke(), this);
     }
 
     private static async Task RunAsync(Handover handover, ConnectionDelegate next)
