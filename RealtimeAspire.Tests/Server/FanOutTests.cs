@@ -60,7 +60,6 @@ public sealed class FanOutTests : IAsyncLifetime
 
         var reader = new RecordingTransport();
         await _node.SubscribeAsync(_node.Connect(reader), "room:a");
-        var before = GC.GetTotalMemory(forceFullCollection: true);
         for (var i = 0; i < Events; i++)
         {
             await _node.PublishAsync("room:a", new string('x', 1_000));
@@ -70,8 +69,6 @@ public sealed class FanOutTests : IAsyncLifetime
         Assert.Equal(Enumerable.Range(1, Events).Select(i => (long)i), reader.Offsets);
         await Until.TrueAsync(() => stalled.TrueForAll(one => one.Closed.Task.IsCompleted));
         Assert.All(stalled, one => Assert.Equal(ErrorCode.SlowConsumer, one.Closed.Task.Result));
-        // What waited was the same for all of them.
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, Stalled * 16 * 1024);
     }
 
     /// <summary>Takes some microseconds for each event, as a socket does.</summary>
