@@ -31,7 +31,7 @@ internal sealed class AcknowledgePath(TopicAccess access, TopicCatalog topics, L
         }
 
         var topic = new TopicKey(caller.Tenant, name);
-        var tips = await logs.Of(policy).ReadTipsAsync([topic], cancellationToken);
-        await cursors.AcknowledgeAsync(caller, name, consumer, position, tips[topic], cancellationToken);
+        var tip = await logs.TipsOf(policy).ReadAsync(topic, cancellationToken);
+        await cursors.AcknowledgeAsync(caller, name, consumer, position, tip, cancellationToken);
     }
 }

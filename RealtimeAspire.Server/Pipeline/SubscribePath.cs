@@ -204,7 +204,7 @@ internal sealed partial class SubscribePath(
                 await Task.Delay(CatchUpTime, time, cancellationToken);
             }
 
-            var page = await ReadAfterAsync(feed, at.Offset, cancellationToken);
+            var page = await ReadAfterAsync(feed, at, cancellationToken);
             if (RecoveryDecision.Decide(at, page.Log) is not Recovery.Recovered)
             {
                 return null;
@@ -259,7 +259,7 @@ internal sealed partial class SubscribePath(
         FeedPage page;
         try
         {
-            page = await ReadAfterAsync(feed, at.Offset, cancellationToken);
+            page = await ReadAfterAsync(feed, at, cancellationToken);
         }
         catch (RealtimeException) when (isFromTail)
         {
@@ -283,7 +283,7 @@ internal sealed partial class SubscribePath(
         List<EncodedEvent> events = [];
         if (feed.Audience.TryRewind(count, out var at, events))
         {
-            var page = await ReadAfterAsync(feed, at.Offset, cancellationToken);
+            var page = await ReadAfterAsync(feed, at, cancellationToken);
             if (RecoveryDecision.Decide(at, page.Log) is Recovery.Recovered && !Take(page, ref at, events))
             {
                 events.RemoveRange(0, Math.Max(0, events.Count - count));
@@ -304,10 +304,16 @@ internal sealed partial class SubscribePath(
         return new Start(at, Recovery.None, events, more);
     }
 
-    private static async Task<FeedPage> ReadAfterAsync(TopicFeed feed, long offset, CancellationToken cancellationToken)
+    private static async Task<FeedPage> ReadAfterAsync(TopicFeed feed, Position at, CancellationToken cancellationToken)
     {
         var asOf = feed.Audience.Last;
-        var page = await feed.Reader.ReadAfterAsync(offset, cancellationToken);
+        // A reader who is where the feed is has nearly always seen all there is.
+        if (at == asOf && await feed.Reader.ReadTipAsync(cancellationToken) == at)
+        {
+            return FeedPage.From(LogPage.Empty with { Tip = at });
+        }
+
+        var page = await feed.Reader.ReadAfterAsync(at.Offset, cancellationToken);
         if (page.Log.Tip != asOf)
         {
             feed.PostTip(page.Log.Tip, asOf.Offset);

@@ -60,6 +60,22 @@ public sealed class SubscribePathTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Where_the_log_has_nothing_that_the_feed_has_not_no_page_of_it_is_read()
+    {
+        var witness = new RecordingTransport();
+        await _node.SubscribeAsync(_node.Connect(witness), Room);
+        var tip = (await PublishAsync(2)).Position!.Value;
+        await Until.TrueAsync(() => witness.Offsets.Count == 2);
+
+        var reader = await _node.SubscribeAsync(_node.Connect(_transport), Room);
+        var returned = await _node.SubscribeAsync(_node.Connect(new RecordingTransport()), Room, new Position(tip.Epoch, 1));
+
+        Assert.Equal(tip, reader.Position);
+        Assert.Equal([2], OffsetsOf(returned));
+        Assert.Equal(0, _node.Log.Reads);
+    }
+
+    [Fact]
     public async Task A_position_of_another_epoch_or_ahead_of_the_tip_is_a_new_epoch_without_events()
     {
         var tip = (await PublishAsync(3)).Position!.Value;
@@ -247,8 +263,9 @@ public sealed class SubscribePathTests : IAsyncLifetime
     {
         var connection = _node.Connect(_transport);
         var page = new TaskCompletionSource();
+        await PublishAsync(1);
         _node.Log.Page = page.Task;
-        var subscribing = _node.SubscribeAsync(connection, Room);
+        var subscribing = _node.SubscribeAsync(connection, Room, rewind: new Rewind { Count = 1 });
         await Until.TrueAsync(() => _node.Log.Reads == 1);
 
         connection.Remove(Key);
@@ -261,7 +278,7 @@ public sealed class SubscribePathTests : IAsyncLifetime
         await _node.SubscribeAsync(connection, Room);
         await PublishAsync(1);
 
-        await DeliveredAsync(4);
+        await DeliveredAsync(5);
     }
 
     [Fact]
@@ -269,8 +286,9 @@ public sealed class SubscribePathTests : IAsyncLifetime
     {
         var connection = _node.Connect(_transport);
         var page = new TaskCompletionSource();
+        await PublishAsync(1);
         _node.Log.Page = page.Task;
-        var first = _node.SubscribeAsync(connection, Room);
+        var first = _node.SubscribeAsync(connection, Room, rewind: new Rewind { Count = 1 });
         await Until.TrueAsync(() => _node.Log.Reads == 1);
         var second = _node.SubscribeAsync(connection, Room, rewind: new Rewind { Count = 5 });
         page.SetResult();
@@ -278,7 +296,7 @@ public sealed class SubscribePathTests : IAsyncLifetime
 
         await PublishAsync(2);
 
-        await DeliveredAsync(1, 2);
+        await DeliveredAsync(2, 3);
         Assert.Equal(2, _node.Log.Reads);
     }
 

@@ -1,3 +1,4 @@
+using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -13,13 +14,17 @@ internal sealed record FeedPage(LogPage Log, IReadOnlyList<EncodedEvent> Events)
 /// Reads a topic's log for all its joiners. Those that want the same page share a read: while one is under way, whoever asks
 /// waits for the next one, which begins when that is done. So each has a page as of its question or later.
 /// </summary>
-internal sealed class FeedReader(ITopicLog log, TopicKey topic, int limit)
+internal sealed class FeedReader(ITopicLog log, TipReader tips, TopicKey topic, int limit)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<long, Reads> _reads = [];
 
+    /// <summary>How far the log is. Costs less than a page.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public Task<Position> ReadTipAsync(CancellationToken cancellationToken) => tips.ReadAsync(topic, cancellationToken);
+
     /// <summary>The oldest events after an offset.</summary>
-    /// <exception cref="Protocol.RealtimeException"><c>log_unavailable</c>.</exception>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public Task<FeedPage> ReadAfterAsync(long offset, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -36,7 +41,7 @@ internal sealed class FeedReader(ITopicLog log, TopicKey topic, int limit)
         }
     }
 
-    /// <exception cref="Protocol.RealtimeException"><c>log_unavailable</c>.</exception>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<FeedPage> ReadAsync(LogRange range, int count, CancellationToken cancellationToken) =>
         FeedPage.From(await log.ReadAsync(topic, range, Math.Min(count, limit), cancellationToken));
 

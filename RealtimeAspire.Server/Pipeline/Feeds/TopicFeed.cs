@@ -59,7 +59,7 @@ internal sealed partial class TopicFeed
         (_topic, Number, _context, _log, _logger) = (topic, number, context, context.Logs.Of(topic), context.Logger);
         Audience = new FeedAudience(context.Tails);
         _fanOut = new FanOut(topic, number, Audience, context);
-        Reader = new FeedReader(_log, topic, pageSize);
+        Reader = new FeedReader(_log, context.Logs.TipsOf(topic), topic, pageSize);
     }
 
     /// <summary>Who listens, and how far the feed has come.</summary>
@@ -394,8 +394,7 @@ internal sealed partial class TopicFeed
         return Audience.Restart(position);
     }
 
-    private async Task<Position?> ReadTipAsync() =>
-        await TryReadAsync(async () => (Position?)(await _log.ReadTipsAsync([_topic], CancellationToken.None))[_topic]);
+    private Task<Position?> ReadTipAsync() => TryReadAsync(async () => (Position?)await Reader.ReadTipAsync(CancellationToken.None));
 
     private Task<LogPage?> ReadPageAsync(long after) =>
         TryReadAsync(async () => (LogPage?)await _log.ReadAsync(_topic, new LogRange.After(after), FillPage, CancellationToken.None));

@@ -8,7 +8,11 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 /// <param name="recoverable">Redis; with a single node, its memory.</param>
 internal sealed class LogCatalog(TopicCatalog catalog, ITopicLog durable, ITopicLog recoverable)
 {
-    private readonly NoTopicLog _none = new();
+    private static readonly NoTopicLog None = new();
+
+    private readonly TipReader _durableTips = new(durable);
+    private readonly TipReader _recoverableTips = new(recoverable);
+    private readonly TipReader _noTips = new(None);
 
     public ITopicLog Of(TopicKey topic) => Of(catalog.Get(topic.Name));
 
@@ -16,6 +20,15 @@ internal sealed class LogCatalog(TopicCatalog catalog, ITopicLog durable, ITopic
     {
         Durability.Durable => durable,
         Durability.Recoverable => recoverable,
-        _ => _none,
+        _ => None,
+    };
+
+    public TipReader TipsOf(TopicKey topic) => TipsOf(catalog.Get(topic.Name));
+
+    public TipReader TipsOf(TopicPolicy policy) => policy.Durability switch
+    {
+        Durability.Durable => _durableTips,
+        Durability.Recoverable => _recoverableTips,
+        _ => _noTips,
     };
 }
