@@ -71,31 +71,86 @@ public sealed class FanOutTests : IAsyncLifetime
         Assert.All(stalled, one => Assert.Equal(ErrorCode.SlowConsumer, one.Closed.Task.Result));
     }
 
+    [Theory]
+    [InlineData(300, 20, 3)]
+    [InlineData(300, 200, 5)]
+    [InlineData(300, 2, 0)]
+    [InlineData(200, 20, 0)]
+    public async Task A_topic_that_is_behind_lets_events_gather_for_half_of_the_time_that_its_fan_out_took(int subscribers, int microseconds, int milliseconds)
+    {
+        var time = new JumpingTime();
+        await using var node = new TestNode(time: time);
+        await node.StartAsync();
+        var crowd = new BusyTransport { Time = time, SendTime = TimeSpan.FromMicroseconds(microseconds) };
+        for (var i = 0; i < subscribers; i++)
+        {
+            await node.SubscribeAsync(node.Connect(crowd), "room:a");
+        }
+
+        // The second is there before the first has been sent to all.
+        crowd.AtFirst = () => node.PublishAsync("room:a").GetAwaiter().GetResult();
+        time.Timers.Clear();
+        await node.PublishAsync("room:a");
+        await Until.TrueAsync(() => crowd.Sent == 2 * subscribers);
+
+        var gathered = time.Timers.Where(timer => timer < TimeSpan.FromMilliseconds(10)).ToList();
+        if (milliseconds == 0)
+        {
+            Assert.Empty(gathered);
+        }
+        else
+        {
+            Assert.InRange(Assert.Single(gathered), TimeSpan.FromMilliseconds(milliseconds), TimeSpan.FromMilliseconds(5));
+        }
+    }
+
     /// <summary>Takes some microseconds for each event, as a socket does.</summary>
     private sealed class BusyTransport : IConnectionTransport
     {
-        private static readonly TimeSpan SendTime = TimeSpan.FromMicroseconds(3);
-
         private int _sent;
 
         public string Name => "test";
+
+        public TimeSpan SendTime { get; init; } = TimeSpan.FromMicroseconds(3);
+
+        /// <summary>Is put forward instead of waiting, where it can be.</summary>
+        public TimeProvider Time { get; init; } = TimeProvider.System;
+
+        /// <summary>Happens during the first send.</summary>
+        public Action AtFirst { get; set; } = static () => { };
 
         public int Sent => Volatile.Read(ref _sent);
 
         public ValueTask SendEventsAsync(EventBatch events, CancellationToken cancellationToken)
         {
-            var started = TimeProvider.System.GetTimestamp();
-            while (TimeProvider.System.GetElapsedTime(started) < SendTime)
+            if (Time is JumpingTime time)
             {
-                Thread.SpinWait(10);
+                time.Jump(SendTime);
+            }
+            else
+            {
+                SpinFor(SendTime);
             }
 
-            Interlocked.Increment(ref _sent);
+            if (Interlocked.Increment(ref _sent) == 1)
+            {
+                AtFirst();
+            }
+
             return ValueTask.CompletedTask;
         }
 
         public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
         public Task CloseAsync(ErrorCode reason) => Task.CompletedTask;
+
+        private static void SpinFor(TimeSpan time)
+        {
+            var started = TimeProvider.System.GetTimestamp();
+            while (TimeProvider.System.GetElapsedTime(started) < time)
+            {
+                Thread.SpinWait(10);
+            }
+        }
     }
 }

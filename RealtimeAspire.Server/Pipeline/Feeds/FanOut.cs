@@ -12,11 +12,21 @@ internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience,
     // A fan-out to more than this many lets others have the thread in between.
     private const int SliceLength = 256;
 
+    private static readonly TimeSpan ShortestGathering = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestGathering = TimeSpan.FromMilliseconds(5);
+
     private int _counted;
     private int _bytes;
 
     /// <summary>What is to leave next, in order.</summary>
     public List<EncodedEvent> Ready { get; } = [];
+
+    /// <summary>
+    /// How long a loop that is behind lets events gather before the next fan-out: half of what the last one to many took, if a
+    /// timer can tell that from nothing. So a topic near what a core can do sends more in each write, instead of each event
+    /// later than the one before.
+    /// </summary>
+    public TimeSpan Gathering { get; private set; }
 
     /// <summary>Sends what is ready if that fills a frame.</summary>
     public ValueTask SendFullAsync()
@@ -46,6 +56,7 @@ internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience,
         Clear();
         var subscriptions = audience.Advance(batch);
         var activities = StartDeliveries(batch, subscriptions.Length);
+        var started = context.Time.GetTimestamp();
         for (var i = 0; i < subscriptions.Length; i++)
         {
             if (i > 0 && i % SliceLength == 0)
@@ -56,6 +67,8 @@ internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience,
             subscriptions[i].Offer(batch);
         }
 
+        var gathering = subscriptions.Length > SliceLength ? context.Time.GetElapsedTime(started) / 2 : TimeSpan.Zero;
+        Gathering = gathering < ShortestGathering ? TimeSpan.Zero : gathering < LongestGathering ? gathering : LongestGathering;
         foreach (var activity in activities)
         {
             activity.Dispose();

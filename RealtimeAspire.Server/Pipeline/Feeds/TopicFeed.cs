@@ -262,7 +262,11 @@ internal sealed partial class TopicFeed
     private async ValueTask RestAsync()
     {
         var waiting = _bell.WaitAsync();
-        if (waiting.IsCompleted)
+        if (waiting.IsCompleted && _fanOut.Gathering > TimeSpan.Zero)
+        {
+            await Task.Delay(_fanOut.Gathering, _context.Time);
+        }
+        else if (waiting.IsCompleted)
         {
             await Task.Yield();
         }
