@@ -72,10 +72,24 @@ internal sealed class ProofNode : IAsyncDisposable
         return Path.Combine(configuration.Parent!.Parent!.FullName, "RealtimeAspire.Api", configuration.Name, "RealtimeAspire.Api.dll");
     }
 
+    /// <summary>
+    /// Below those that the system gives out by itself: the tests' own servers beside this would take it before the node has
+    /// started or when it has died, and answer in its name.
+    /// </summary>
     private static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(20_000, 30_000));
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it; another will do.
+            }
+        }
     }
 }

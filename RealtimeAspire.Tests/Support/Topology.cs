@@ -62,8 +62,8 @@ public sealed class Topology : IAsyncLifetime
         await Eventually.BecomesTrueAsync(
             () => States().All(s => s.Snapshot.State?.Text == KnownResourceStates.Running && s.Snapshot.HealthStatus == HealthStatus.Healthy),
             "not everything is running and healthy");
-        foreach (var node in Nodes())
-            await Eventually.BecomesTrueAsync(() => IsReadyAsync(node.Address), $"{node.ResourceId} does not answer");
+        // A node's address changes with each start, and may be told late.
+        await Eventually.BecomesTrueAsync(async () => (await Task.WhenAll(Nodes().Select(node => IsReadyAsync(node.Address)))).All(ready => ready), "a node does not answer");
     }
 
     /// <summary>Whether a node takes work at this moment. What the app host last heard of one that was started again may be older.</summary>
