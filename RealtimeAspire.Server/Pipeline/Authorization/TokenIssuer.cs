@@ -18,6 +18,7 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~@|+=-");
 
     private readonly AuthOptions _options = options.Value.Auth;
+    private readonly SigningCredentials _credentials = new(KeyOf(options.Value.Auth), SecurityAlgorithms.HmacSha256);
 
     /// <param name="user">Untrusted.</param>
     /// <exception cref="RealtimeException"><c>user_invalid</c>.</exception>
@@ -37,10 +38,21 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
             IssuedAt = now,
             NotBefore = now,
             Expires = now.AddSeconds(_options.TokenSeconds),
-            SigningCredentials = new SigningCredentials(KeyOf(_options), SecurityAlgorithms.HmacSha256),
+            SigningCredentials = _credentials,
         });
         return new TokenReply(token, _options.TokenSeconds);
     }
 
-    public static SymmetricSecurityKey KeyOf(AuthOptions options) => new(Encoding.UTF8.GetBytes(options.SigningKey));
+    /// <summary>
+    /// The key, with what signs and verifies with it made already: the library makes it at the first use, and a second caller who
+    /// finds it while the first still enters it into the cache (IdentityModel 6.8, <c>InMemoryCryptoProviderCache.TryAdd</c>) takes
+    /// it for its own and disposes of it under the first. A good token would be refused.
+    /// </summary>
+    public static SymmetricSecurityKey KeyOf(AuthOptions options)
+    {
+        var key = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(options.SigningKey)) { CryptoProviderFactory = new CryptoProviderFactory() };
+        key.CryptoProviderFactory.CreateForSigning(key, SecurityAlgorithms.HmacSha256);
+        key.CryptoProviderFactory.CreateForVerifying(key, SecurityAlgorithms.HmacSha256);
+        return key;
+    }
 }
