@@ -1,7 +1,5 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
-using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -13,8 +11,6 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 /// </summary>
 internal sealed partial class TopicFeed
 {
-    private const int QueueLength = 10_000;
-    private const int QueueBytes = 16 * 1024 * 1024;
     private const int FillPage = 500;
 
     /// <summary>Two nodes' messages may cross; what is still missing after this time is read from the log.</summary>
@@ -29,13 +25,7 @@ internal sealed partial class TopicFeed
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // A full queue refuses: the sequence then sees a hole and reads the log.
-    private readonly Channel<Input> _queue = Channel.CreateBounded<Input>(new BoundedChannelOptions(QueueLength) { SingleReader = true });
-
-    private readonly ByteBudget _queueBytes = new(QueueBytes);
-
-    // Rung for whatever is in the queue, and for its end.
-    private readonly Doorbell _bell = new();
+    private readonly FeedQueue _queue;
 
     // Only the loop touches these.
     private readonly FeedSequence _sequence = new();
@@ -57,6 +47,7 @@ internal sealed partial class TopicFeed
     public TopicFeed(TopicKey topic, long number, FeedContext context, int pageSize)
     {
         (_topic, Number, _context, _log, _logger) = (topic, number, context, context.Logs.Of(topic), context.Logger);
+        _queue = new FeedQueue(context.Time);
         Audience = new FeedAudience(context.Tails);
         _fanOut = new FanOut(topic, number, Audience, context);
         Reader = new FeedReader(_log, context.Logs.TipsOf(topic), topic, pageSize);
@@ -129,8 +120,7 @@ internal sealed partial class TopicFeed
     {
         Audience.Close();
         _closed = true;
-        _queue.Writer.TryComplete();
-        _bell.Ring(lendThread: false);
+        _queue.Close();
     }
 
     /// <summary>An event, from this node or another. Only enqueues.</summary>
@@ -141,31 +131,17 @@ internal sealed partial class TopicFeed
     /// <param name="lendThread">Lets the loop go on in the caller's thread, for some hundred subscribers at most; else this only enqueues.</param>
     public void Post(EncodedEvent posted, bool lendThread)
     {
-        if (!_queueBytes.TryTake(posted.Json.Length))
+        // What a log has is found there; an ephemeral event is gone.
+        if (!_queue.TryPost(posted, lendThread) && posted.IsEphemeral && !_closed)
         {
-            CountLost(posted);
-        }
-        else if (_queue.Writer.TryWrite(new Input(posted, default, 0)))
-        {
-            _bell.Ring(lendThread);
-        }
-        else
-        {
-            _queueBytes.Release(posted.Json.Length);
-            CountLost(posted);
+            _context.Instruments.Dropped(_topic.Tenant, 1);
         }
     }
 
     /// <summary>The log's tip, as read a moment ago. Only enqueues.</summary>
     /// <param name="tip">What was read.</param>
     /// <param name="asOf">The feed's last offset before the log was asked: the tip of a sound log is not below it.</param>
-    public void PostTip(Position tip, long asOf)
-    {
-        if (_queue.Writer.TryWrite(new Input(null, tip, asOf)))
-        {
-            _bell.Ring(lendThread: false);
-        }
-    }
+    public void PostTip(Position tip, long asOf) => _queue.PostTip(tip, asOf);
 
     private async Task RunAsync()
     {
@@ -196,7 +172,7 @@ internal sealed partial class TopicFeed
         await StartAtTipAsync();
         while (await WaitAsync())
         {
-            while (_queue.Reader.TryRead(out var input))
+            while (_queue.TryTake(out var input))
             {
                 await TakeAsync(input);
             }
@@ -227,61 +203,35 @@ internal sealed partial class TopicFeed
     /// <summary>Waits for an event, or with a hole for the time that crossing messages have. False: closed.</summary>
     private async ValueTask<bool> WaitAsync()
     {
-        if (_queue.Reader.Completion.IsCompleted)
+        if (_queue.IsOver)
         {
             return false;
         }
 
-        if (_sequence.HasHole)
-        {
-            await WaitWithHoleAsync();
-        }
-        else
+        if (!_sequence.HasHole)
         {
             _holeSince = null;
-            await RestAsync();
+            await _queue.RestAsync(_fanOut.Gathering);
+            return !_queue.IsOver;
         }
 
-        return !_queue.Reader.Completion.IsCompleted;
-    }
-
-    private async ValueTask WaitWithHoleAsync()
-    {
         if (_holeSince is null || _holeAfter != _sequence.Last.Offset)
         {
             // Another hole than the last time: it has its own time to close by itself.
             (_holeSince, _holeAfter) = (_context.Time.GetTimestamp(), _sequence.Last.Offset);
         }
 
-        await using var crossed = _context.Time.CreateTimer(
-            static bell => ((Doorbell)bell!).Ring(lendThread: false), _bell, CrossingTime, Timeout.InfiniteTimeSpan);
-        await RestAsync();
-    }
-
-    /// <summary>Until the bell rings. Where it has rung already others have their turn first, and whoever lent his thread has it back.</summary>
-    private async ValueTask RestAsync()
-    {
-        var waiting = _bell.WaitAsync();
-        if (waiting.IsCompleted && _fanOut.Gathering > TimeSpan.Zero)
-        {
-            await Task.Delay(_fanOut.Gathering, _context.Time);
-        }
-        else if (waiting.IsCompleted)
-        {
-            await Task.Yield();
-        }
-
-        await waiting;
+        await _queue.RestAsync(_fanOut.Gathering, CrossingTime);
+        return !_queue.IsOver;
     }
 
     private bool HoleIsOld() =>
         _sequence.HasHole && _holeAfter == _sequence.Last.Offset && _holeSince is { } since && _context.Time.GetElapsedTime(since) >= CrossingTime;
 
-    private async ValueTask TakeAsync(Input input)
+    private async ValueTask TakeAsync(FeedInput input)
     {
         if (input.Event is { } posted)
         {
-            _queueBytes.Release(posted.Json.Length);
             if (posted.IsEphemeral)
             {
                 _fanOut.Ready.Add(posted);
@@ -424,15 +374,6 @@ internal sealed partial class TopicFeed
         }
     }
 
-    /// <summary>What a log has is found there; an ephemeral event is gone.</summary>
-    private void CountLost(EncodedEvent posted)
-    {
-        if (posted.IsEphemeral && !_closed)
-        {
-            _context.Instruments.Dropped(_topic.Tenant, 1);
-        }
-    }
-
     [LoggerMessage(EventId = 1201, Level = LogLevel.Warning, Message = "The log of {Topic} cannot be read; the feed tries again")]
     private partial void LogReadFailed(Exception exception, TopicKey topic);
 
@@ -441,6 +382,4 @@ internal sealed partial class TopicFeed
 
     [LoggerMessage(EventId = 1202, Level = LogLevel.Warning, Message = "The feed of {Topic} was at {Last}, the log is at {Tip}: its subscriptions are reset")]
     private partial void LogReset(TopicKey topic, Position last, Position tip);
-
-    private readonly record struct Input(EncodedEvent? Event, Position Tip, long AsOf);
 }
