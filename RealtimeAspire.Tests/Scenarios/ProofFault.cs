@@ -13,6 +13,9 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
     private const int Tries = 8;
     private const int UnderWay = 3;
 
+    /// <summary>Much longer than a node takes for an answer.</summary>
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(1);
+
     /// <summary>Kills a process while a publish waits for its answer, and waits until the load goes on.</summary>
     public Task KillAsync(CheckRun run, string resourceId) => UntilMetAsync(run, () => KillOnceAsync(run, resourceId, process => MeetAsync(run, process.Kill)));
 
@@ -31,7 +34,8 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
 
             try
             {
-                await UnderWayAsync(run.Tally);
+                // Of the other node's publishes some are under way at any moment too, but none for so long.
+                await Eventually.BecomesTrueAsync(() => IsUnansweredAsync(run.Tally), "no publisher of the stopped node waits");
             }
             finally
             {
@@ -90,6 +94,13 @@ internal sealed class ProofFault(Topology topology, ITestOutputHelper output)
         await UnderWayAsync(tally);
         var tick = tally.Tick();
         strike();
+        return tally.IsUnderWaySince(tick);
+    }
+
+    private static async Task<bool> IsUnansweredAsync(Tally tally)
+    {
+        var tick = tally.Tick();
+        await Task.Delay(Long, TimeProvider.System, Topology.Cancelled);
         return tally.IsUnderWaySince(tick);
     }
 
