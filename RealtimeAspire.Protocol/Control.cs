@@ -14,6 +14,9 @@ public sealed record Control
     /// <summary>The node is about to stop: connect again, after a moment of your own.</summary>
     public const string Draining = "draining";
 
+    /// <summary>The token has expired: refresh it now, or the connection is closed in a moment.</summary>
+    public const string Expiring = "expiring";
+
     /// <summary>Events were left out, as the subscription's quality of service says.</summary>
     public const string Dropped = "dropped";
 

@@ -81,6 +81,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>The connection was closed because its token has expired.</summary>
     public static readonly ErrorCode TokenExpired = new("token_expired", 401, true, "The token has expired; connect again with a new one.");
 
+    /// <summary>A new token for a living connection that is somebody else's.</summary>
+    public static readonly ErrorCode TokenSubjectMismatch = new("token_subject_mismatch", 403, false, "The token is of another user or tenant than the connection.");
+
     /// <summary>No right to this topic.</summary>
     public static readonly ErrorCode Forbidden = new("forbidden", 403, false, "You have no right to this topic.");
 
@@ -122,7 +125,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     [
         RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
-        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, TokenExpired, Forbidden, UserInvalid, DevelopmentOnly,
+        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, TokenExpired, TokenSubjectMismatch, Forbidden, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];

@@ -23,6 +23,9 @@ public sealed class RealtimeException : Exception
     /// <summary>The stable code, for example <c>id_conflict</c>.</summary>
     public string Code => Error.Code;
 
+    /// <summary>After which time the server asks to try again, where it does.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>The error as it stands inside a reply.</summary>
     public ErrorBody ToBody() => new(Code, Message, Error.Retryable);
 }

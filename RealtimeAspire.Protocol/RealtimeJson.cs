@@ -20,8 +20,10 @@ namespace RealtimeAspire.Protocol;
 [JsonSerializable(typeof(HistoryRequest))]
 [JsonSerializable(typeof(HistoryReply))]
 [JsonSerializable(typeof(AcknowledgeRequest))]
+[JsonSerializable(typeof(RefreshReply))]
 [JsonSerializable(typeof(TopicEvent[]))]
 [JsonSerializable(typeof(Control))]
+[JsonSerializable(typeof(Dictionary<string, string>))]
 public sealed partial class RealtimeJson : JsonSerializerContext
 {
     /// <summary>Applies the settings of the wire to options that a framework owns.</summary>

@@ -247,3 +247,10 @@ public sealed record HistoryReply
     /// <summary>The log has no more in the direction that was asked for.</summary>
     public required bool Complete { get; init; }
 }
+
+/// <summary>The answer to a new token.</summary>
+public sealed record RefreshReply
+{
+    /// <summary>When the new token ends.</summary>
+    public required DateTimeOffset ExpiresAt { get; init; }
+}

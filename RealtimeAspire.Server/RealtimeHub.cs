@@ -8,7 +8,8 @@ namespace RealtimeAspire.Server;
 
 /// <summary>The hub at <c>/realtime</c>. One connection carries everything, so its methods only delegate.</summary>
 /// <remarks>Arguments are untrusted; the paths validate them.</remarks>
-internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge) : Hub<IRealtimeClient>
+internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge, RefreshPath refresh)
+    : Hub<IRealtimeClient>
 {
     private Connection Connection => Context.Features.Get<Connection>()!;
 
@@ -35,6 +36,8 @@ internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe, 
 
     public Task Acknowledge(AcknowledgeRequest request) =>
         acknowledge.AcknowledgeAsync(Connection.Caller, Required(request), Context.ConnectionAborted);
+
+    public Task<RefreshReply> Refresh(string token) => refresh.RefreshAsync(Connection, token);
 
     private static T Required<T>(T? argument)
         where T : class => argument ?? throw new RealtimeException(ErrorCode.RequestInvalid);

@@ -92,6 +92,7 @@ public static class RealtimeServer
         services.AddSingleton<SubscribePath>();
         services.AddSingleton<HistoryPath>();
         services.AddSingleton<AcknowledgePath>();
+        services.AddSingleton<RefreshPath>();
         services.AddSingleton<ITopicPublisher, TopicPublisher>();
         services.AddSingleton<ConnectionFactory>();
         services.AddHosted<Drain>();

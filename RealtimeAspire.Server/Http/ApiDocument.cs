@@ -34,9 +34,9 @@ internal static class ApiDocument
             Description = "Topics over HTTP. docs/protocol.md has the rules, docs/errors.md every error code.",
         };
         // Those that only others refer to have come past the schema transformer.
-        foreach (var member in document.Components?.Schemas?.Values.SelectMany(schema => schema.Properties?.Values ?? []).OfType<OpenApiSchema>() ?? [])
+        foreach (var schema in document.Components?.Schemas?.Values ?? [])
         {
-            ToPlainNumber(member);
+            ToPlainNumbers(schema);
         }
 
         document.AddComponent(ProblemSchema, Problem());
@@ -91,7 +91,15 @@ internal static class ApiDocument
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                ["application/json"] = new() { Schema = body.OrArray ? new OpenApiSchema { OneOf = [one, many] } : one },
+                ["application/json"] = new()
+                {
+                    Schema = body.Number switch
+                    {
+                        BodyNumber.One => one,
+                        BodyNumber.Array => many,
+                        _ => new OpenApiSchema { OneOf = [one, many] },
+                    },
+                },
             },
         };
     }
@@ -109,6 +117,18 @@ internal static class ApiDocument
     {
         ToPlainNumber(schema);
         return Task.CompletedTask;
+    }
+
+    private static void ToPlainNumbers(IOpenApiSchema schema)
+    {
+        if (schema is OpenApiSchema own)
+        {
+            ToPlainNumber(own);
+            foreach (var part in (own.Properties?.Values ?? []).Concat(own.OneOf ?? []))
+            {
+                ToPlainNumbers(part);
+            }
+        }
     }
 
     /// <summary>Readers of JSON may take a number in quotes. Nobody has to know.</summary>

@@ -22,7 +22,7 @@ internal static class EventApi
         var events = endpoints.MapGroup("/topics/{topic}/events").WithTags("Topics").RequireAuthorization().WithProblems().WithBodyLimit(BodyBytes);
         events.MapPost("", PublishAsync)
             .WithSummary("Publishes one event, or an array of them in order.")
-            .WithBody<PublishRequest>(orArray: true)
+            .WithBody<PublishRequest>(BodyNumber.OneOrArray)
             .Produces<PublishReply>(StatusCodes.Status201Created)
             .Produces<PublishReply>()
             .Produces<PublishOutcome[]>(StatusCodes.Status207MultiStatus)
@@ -37,6 +37,7 @@ internal static class EventApi
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden, ErrorCode.TopicTypeUnknown,
                 ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
+        endpoints.MapCursorApi();
         endpoints.MapPollApi();
         endpoints.MapStreamApi();
     }

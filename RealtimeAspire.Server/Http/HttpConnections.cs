@@ -23,7 +23,7 @@ internal sealed record HttpConnections(ConnectionFactory Connections, SubscribeP
 
         if (BearerTokens.ExpiryOf(context.User) is { } expiry)
         {
-            connection.ExpireAfter(expiry + BearerTokens.Grace - Time.GetUtcNow(), Time);
+            connection.ExpireAt(expiry, BearerTokens.Grace, Time, warns: false);
         }
 
         return connection;

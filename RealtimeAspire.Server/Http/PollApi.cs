@@ -19,6 +19,8 @@ internal sealed record PollReply(IReadOnlyList<SubscribeReply> Topics);
 /// <summary>Several topics by asking again and again, for readers to whom nothing can be sent.</summary>
 internal static class PollApi
 {
+    private const int BodyBytes = 1024 * 1024;
+
     public static void MapPollApi(this IEndpointRouteBuilder endpoints)
     {
         var poll = endpoints.MapGroup("/topics/events").WithTags("Topics").RequireAuthorization().WithProblems();
@@ -28,6 +30,14 @@ internal static class PollApi
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TooManyTopics, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden,
                 ErrorCode.TooManySubscriptions, ErrorCode.TopicTypeUnknown, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
+
+        var polls = endpoints.MapGroup("/topics/poll").WithTags("Topics").RequireAuthorization().WithProblems().WithBodyLimit(BodyBytes);
+        polls.MapPost("", PollEachAsync)
+            .WithSummary("What is new in several topics, at once when there is something; each with all that a subscribe over the hub can say, and an outcome of its own.")
+            .WithBody<SubscribeRequest>(BodyNumber.Array)
+            .Produces<SubscribeOutcome[]>(StatusCodes.Status207MultiStatus)
+            .WithErrors(
+                ErrorCode.RequestInvalid, ErrorCode.BatchEmpty, ErrorCode.BatchTooLarge, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.Draining);
     }
 
     private static async Task<JsonHttpResult<PollAnswer>> PollAsync(
@@ -40,5 +50,18 @@ internal static class PollApi
         var answers = await TopicPoll.ReadAsync(connections, context, TopicStart.Parse(topic, after ?? []), TopicPoll.ToWait(wait));
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Json(new PollAnswer(answers), HttpJson.Default.PollAnswer);
+    }
+
+    private static async Task<JsonHttpResult<SubscribeResult[]>> PollEachAsync(
+        HttpContext context,
+        [AsParameters] HttpConnections connections,
+        [Description("How many seconds to wait for an event where there is none, 0 to 55. Default: 0.")] int? wait)
+    {
+        var time = TopicPoll.ToWait(wait);
+        using var body = await JsonBody.ReadAsync(context.Request);
+        var requests = JsonBody.To(body.RootElement, RealtimeJson.Default.SubscribeRequestArray);
+        var results = await TopicPoll.ReadEachAsync(connections, context, requests, time);
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Json(results, ServerJson.Default.SubscribeResultArray, statusCode: StatusCodes.Status207MultiStatus);
     }
 }

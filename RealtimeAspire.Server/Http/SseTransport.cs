@@ -17,8 +17,6 @@ namespace RealtimeAspire.Server.Http;
 /// <param name="time">Bounds the farewell.</param>
 internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart> topics, TimeProvider time) : IConnectionTransport, IDisposable
 {
-    private const string Expiring = "expiring";
-
     private static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, int> _indexes = topics.Index().ToDictionary(topic => topic.Item.Name.Value, topic => topic.Index, StringComparer.Ordinal);
@@ -208,7 +206,7 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
     private static string TypeOf(ErrorCode reason) => reason switch
     {
-        _ when reason == ErrorCode.TokenExpired => Expiring,
+        _ when reason == ErrorCode.TokenExpired => Control.Expiring,
         _ when reason == ErrorCode.Draining => Control.Draining,
         _ => Control.Unsubscribed,
     };

@@ -37,6 +37,24 @@ internal static class TopicPoll
         return events is null ? answers : [.. answers.Select(answer => Append(answer, events))];
     }
 
+    /// <summary>One outcome for each subscribe, at once when one of them has something to tell.</summary>
+    /// <exception cref="RealtimeException"><c>batch_empty</c>, <c>batch_too_large</c>, <c>draining</c>.</exception>
+    public static async Task<SubscribeResult[]> ReadEachAsync(
+        HttpConnections connections, HttpContext context, IEnumerable<SubscribeRequest?> requests, TimeSpan wait)
+    {
+        var transport = new PollTransport();
+        await using var connection = await connections.OpenAsync(context, transport);
+        SubscribeRequest?[] logged = [.. requests.Select(request => request is null ? null : request with { Ephemeral = false })];
+        var results = await connections.Path.SubscribeManyAsync(connection, logged, context.RequestAborted);
+        if (wait == TimeSpan.Zero || results.Any(result => result.Reply is not { } answer || HasSomething(answer)))
+        {
+            return results;
+        }
+
+        var events = await transport.WaitAsync(wait, connections.Time, context.RequestAborted);
+        return events is null ? results : [.. results.Select(result => result with { Reply = Append(result.Reply!, events) })];
+    }
+
     private static bool HasSomething(SubscribeAnswer answer) =>
         answer.Events.Count > 0 || answer.More || answer.Recovery is Recovery.Gap or Recovery.NewEpoch;
 

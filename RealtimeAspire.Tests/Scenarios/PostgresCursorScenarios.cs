@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Http.Json;
 using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -36,6 +38,27 @@ public sealed class PostgresCursorScenarios(Topology topology) : IAsyncLifetime
         await AcknowledgeAsync(new Position("e1", 5));
 
         Assert.Equal(new Position("e1", 7), await FindAsync());
+    }
+
+    [Fact]
+    public async Task A_cursor_that_is_moved_over_HTTP_is_where_a_subscribe_goes_on()
+    {
+        using var http = await topology.HttpAsync("ada");
+        var topic = $"room:{Guid.NewGuid():N}";
+        var positions = new List<Position>();
+        for (var i = 1; i <= 3; i++)
+        {
+            using var published = await http.PostAsJsonAsync($"/topics/{topic}/events", new { @event = "app:note", payload = i }, Topology.Cancelled);
+            positions.Add((await published.Content.ReadFromJsonAsync<PublishReply>(RealtimeJson.Default.PublishReply, Topology.Cancelled))!.Position!.Value);
+        }
+
+        using var moved = await http.PutAsJsonAsync($"/topics/{topic}/cursors/phone-1", new { position = positions[1] }, Topology.Cancelled);
+        using var refused = await http.PutAsJsonAsync($"/topics/{topic}/cursors/phone-1", new { position = new Position("other", 1) }, Topology.Cancelled);
+        using var polled = await http.PostAsJsonAsync("/topics/poll", new[] { new { topic, from = "cursor", consumer = "phone-1" } }, Topology.Cancelled);
+
+        Assert.Equal((HttpStatusCode.NoContent, HttpStatusCode.BadRequest), (moved.StatusCode, refused.StatusCode));
+        var outcomes = await polled.Content.ReadFromJsonAsync(RealtimeJson.Default.SubscribeOutcomeArray, Topology.Cancelled);
+        Assert.Equal([3], Assert.Single(outcomes!).Reply!.Events.Select(read => read.Data.Payload.GetInt32()));
     }
 
     [Fact]

@@ -50,7 +50,7 @@ internal sealed class HttpNode : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         builder.Services.AddAuthorization().AddProblemDetails().AddSingleton(clock);
-        builder.Services.AddSingleton(node.Connections).AddSingleton(node.Subscribe).AddSingleton(node.Publish).AddSingleton(node.History).AddSingleton(drain);
+        builder.Services.AddSingleton(node.Connections).AddSingleton(node.Subscribe).AddSingleton(node.Publish).AddSingleton(node.History).AddSingleton(node.Acknowledge).AddSingleton(drain);
         var app = builder.Build();
         app.Use((context, next) =>
         {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
@@ -120,6 +121,46 @@ public sealed class HttpPollTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Each_subscribe_has_an_outcome_of_its_own()
+    {
+        var a = await PublishAsync("room:a", 3);
+
+        var outcomes = await PollEachAsync("""[{"topic":"room:a","rewind":{"count":2}},{"topic":"thing:a"},{"topic":"room:b"},null,{"topic":"room:a"}]""", 55);
+
+        Assert.Equal(["room:a", "topic_type_unknown", "room:b", "request_invalid", "request_invalid"], outcomes.Select(NameOf));
+        Assert.Equal(("2,3", $"{a}"), (OffsetsOf(outcomes[0].GetProperty("reply")), PositionOf(outcomes[0].GetProperty("reply"))));
+        await Until.TrueAsync(() => _node.Node.Connections.IsEmpty);
+    }
+
+    [Fact]
+    public async Task Subscribes_wait_for_the_next_event_of_any_of_them()
+    {
+        var a = await PublishAsync("room:a", 1);
+
+        var polling = PollEachAsync($$"""[{"topic":"room:a","position":{ "epoch":"{{a.Epoch}}","offset":1 } },{"topic":"room:b"}]""", 55);
+        await SubscribedAsync(2);
+        await _node.Node.PublishAsync("room:b", name: "typing");
+        Assert.False(polling.IsCompleted);
+        var b = await PublishAsync("room:b", 1);
+
+        Assert.Equal([("room:a", $"{a}"), ("room:b", $"{b}")], (await polling).Select(outcome => (NameOf(outcome), PositionOf(outcome.GetProperty("reply")))));
+    }
+
+    [Theory]
+    [InlineData("[]", 0, "batch_empty")]
+    [InlineData("{}", 0, "request_invalid")]
+    [InlineData("""[{"topic":7}]""", 0, "request_invalid")]
+    [InlineData("""[{"topic":"room:a"}]""", 56, "request_invalid")]
+    public async Task Whatever_is_wrong_with_all_of_the_subscribes_is_said_with_a_code(string body, int wait, string code)
+    {
+        using var content = new StringContent(body, Encoding.UTF8, "application/json");
+        using var response = await _node.Http.PostAsync($"/topics/poll?wait={wait}", content, TestContext.Current.CancellationToken);
+        using var problem = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal((code, 400), (problem.RootElement.GetProperty("code").GetString(), (int)response.StatusCode));
+    }
+
+    [Fact]
     public async Task A_caller_that_goes_leaves_nothing_behind()
     {
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
@@ -192,6 +233,18 @@ public sealed class HttpPollTests : IAsyncLifetime
         Assert.Contains("too_many_subscriptions", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.True(node.Node.Connections.IsEmpty);
     }
+
+    private async Task<JsonElement[]> PollEachAsync(string subscribes, int wait)
+    {
+        using var content = new StringContent(subscribes, Encoding.UTF8, "application/json");
+        using var response = await _node.Http.PostAsync($"/topics/poll?wait={wait}", content, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.MultiStatus, response.StatusCode);
+        using var body = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return [.. body.RootElement.EnumerateArray().Select(outcome => outcome.Clone())];
+    }
+
+    private static string? NameOf(JsonElement outcome) =>
+        (outcome.TryGetProperty("reply", out var reply) ? reply.GetProperty("topic") : outcome.GetProperty("error").GetProperty("code")).GetString();
 
     private Task SubscribedAsync(int topics) => Until.TrueAsync(() => _node.Node.Subscriptions == topics);
 

@@ -214,6 +214,28 @@ public abstract class HubTests(string sockets)
     }
 
     [Fact]
+    public async Task A_living_connection_takes_a_new_token_of_the_same_user_and_no_other()
+    {
+        await using var server = await StartAsync();
+        using var hub = await server.ConnectRawAsync(TestServer.Token(lifetime: TimeSpan.FromSeconds(-23.5)));
+
+        var refused = new List<string>();
+        foreach (var token in new[] { "no.token.atall", TestServer.Token("bob"), TestServer.Token(lifetime: TimeSpan.FromHours(-1)) })
+        {
+            await RefreshAsync(token);
+            refused.Add(CodeOf(await hub.ReadAsync(Completion)).Code);
+        }
+
+        await RefreshAsync(TestServer.Token());
+        var completion = (await hub.ReadAsync(Completion))!.Value;
+
+        Assert.Equal(["token_invalid", "token_subject_mismatch", "token_invalid"], refused);
+        Assert.InRange(completion.GetProperty("result").GetProperty("expiresAt").GetDateTimeOffset(), TimeProvider.System.GetUtcNow().AddMinutes(59), TimeProvider.System.GetUtcNow().AddMinutes(60));
+
+        Task RefreshAsync(string token) => hub.SendAsync($$"""{"type":1,"invocationId":"1","target":"Refresh","arguments":["{{token}}"]}""");
+    }
+
+    [Fact]
     public async Task The_client_comes_back_with_a_new_token_and_misses_nothing()
     {
         await using var server = await StartAsync();

@@ -40,6 +40,8 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/topics/{topic}/events", "head", "topic after before limit wait If-None-Match", "200 304 400 401 403 404 503")]
     [InlineData("/topics/events", "get", "topic after wait", "200 400 401 403 404 503")]
     [InlineData("/topics/events", "head", "topic after wait", "200 400 401 403 404 503")]
+    [InlineData("/topics/poll", "post", "wait", "207 400 401 413 415 503")]
+    [InlineData("/topics/{topic}/cursors/{consumer}", "put", "topic consumer", "204 400 401 403 404 413 415 503")]
     [InlineData("/topics/stream", "get", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 503")]
     [InlineData("/topics/stream", "head", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 503")]
     [InlineData("/rooms", "get", "", "200 401 403 503")]
@@ -65,7 +67,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
 
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
-        ["/auth/token", "/rooms", "/topics/events", "/topics/stream", "/topics/{topic}/events"], _document.Paths.Keys.Order(StringComparer.Ordinal));
+        ["/auth/token", "/rooms", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events"], _document.Paths.Keys.Order(StringComparer.Ordinal));
 
     /// <summary>What the server really answers stands in the document.</summary>
     [Theory]
@@ -87,6 +89,12 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("GET", "/topics/events?topic=a", "/topics/events", null)]
     [InlineData("GET", "/topics/events?topic=room:a&after=x", "/topics/events", null)]
     [InlineData("GET", "/topics/events", "/topics/events", null)]
+    [InlineData("POST", "/topics/poll", "/topics/poll", """[{"topic":"room:a"},{"topic":"thing:a"}]""")]
+    [InlineData("POST", "/topics/poll", "/topics/poll", "[]")]
+    [InlineData("POST", "/topics/poll?wait=56", "/topics/poll", """[{"topic":"room:a"}]""")]
+    [InlineData("PUT", "/topics/room:a/cursors/phone", "/topics/{topic}/cursors/{consumer}", """{"position":{"epoch":"x","offset":7}}""")]
+    [InlineData("PUT", "/topics/room:a/cursors/phone", "/topics/{topic}/cursors/{consumer}", "{}")]
+    [InlineData("PUT", "/topics/room/cursors/phone", "/topics/{topic}/cursors/{consumer}", """{"position":{"epoch":"x","offset":7}}""")]
     [InlineData("GET", "/topics/stream?topic=room:a", "/topics/stream", null)]
     [InlineData("GET", "/topics/stream", "/topics/stream", null)]
     [InlineData("GET", "/topics/stream?topic=thing:a", "/topics/stream", null)]
@@ -124,6 +132,9 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("HistoryReply", "complete events position recovery")]
     [InlineData("SubscribeReply", "events expiresAt more position recovery topic")]
     [InlineData("PollReply", "topics")]
+    [InlineData("SubscribeRequest", "consumer ephemeral from position presence qos rewind topic")]
+    [InlineData("SubscribeOutcome", "error reply")]
+    [InlineData("AcknowledgeRequest", "consumer position topic")]
     [InlineData("StreamFrame", "control message subscribed")]
     [InlineData("StreamStart", "topics")]
     [InlineData("StreamTopic", "position recovery topic")]

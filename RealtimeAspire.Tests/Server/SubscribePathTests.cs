@@ -317,8 +317,23 @@ public sealed class SubscribePathTests : IAsyncLifetime
     [Fact]
     public async Task A_reader_whose_token_has_expired_is_closed()
     {
-        _node.Connect(_transport).ExpireAfter(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+        _node.Connect(_transport).ExpireAt(TimeProvider.System.GetUtcNow(), TimeSpan.FromMilliseconds(20), TimeProvider.System, warns: true);
 
+        await Until.TrueAsync(() => _transport.Controls.Any(control => control.Type == Control.Expiring));
+        Assert.Equal(ErrorCode.TokenExpired, await _transport.Closed.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_reader_whose_token_is_refreshed_in_time_stays()
+    {
+        var connection = _node.Connect(_transport);
+        connection.ExpireAt(TimeProvider.System.GetUtcNow(), TimeSpan.FromMilliseconds(200), TimeProvider.System, warns: true);
+        await Until.TrueAsync(() => _transport.Controls.Any(control => control.Type == Control.Expiring));
+
+        connection.ExpireAt(TimeProvider.System.GetUtcNow().AddMilliseconds(600), TimeSpan.Zero, TimeProvider.System, warns: true);
+        await Until.TrueAsync(() => _transport.Controls.Count(control => control.Type == Control.Expiring) == 2);
+
+        // The first one's grace has long been over by then.
         Assert.Equal(ErrorCode.TokenExpired, await _transport.Closed.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
     }
 

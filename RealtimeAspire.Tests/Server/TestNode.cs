@@ -62,7 +62,9 @@ internal sealed class TestNode : IAsyncDisposable
         var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events);
         Publish = new PublishPath(
             new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
-        Subscribe = new SubscribePath(access, topics, new CursorStore(NpgsqlDataSource.Create("Host=nowhere")), Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
+        var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));
+        Acknowledge = new AcknowledgePath(access, topics, logs, cursors);
+        Subscribe = new SubscribePath(access, topics, cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
         History = new HistoryPath(access, topics, logs, wrapped);
         Connections = new ConnectionFactory(wrapped, _instruments, clock);
     }
@@ -76,6 +78,8 @@ internal sealed class TestNode : IAsyncDisposable
     public RealtimeOptions Options { get; }
 
     public FeedRegistry Feeds { get; }
+
+    public AcknowledgePath Acknowledge { get; }
 
     public PublishPath Publish { get; }
 

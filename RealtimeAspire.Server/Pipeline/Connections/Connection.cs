@@ -25,6 +25,7 @@ internal sealed class Connection : IAsyncDisposable
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
     private Dictionary<TopicKey, object>? _announced;
     private ITimer? _expiry;
+    private int _expiries;
     private Task _closing = Task.CompletedTask;
     private bool _closed;
 
@@ -47,13 +48,51 @@ internal sealed class Connection : IAsyncDisposable
     /// <inheritdoc cref="IConnectionTransport.UsesNumbers"/>
     public bool UsesNumbers => _transport.UsesNumbers;
 
-    /// <summary>Closes the connection when its token is no longer good. Called once, at most.</summary>
-    public void ExpireAfter(TimeSpan lifetime, TimeProvider time)
+    /// <summary>The connection is closed when its token is no longer good, the last one that this was called for.</summary>
+    /// <param name="expiry">When the token ends.</param>
+    /// <param name="grace">How long it is good past its end.</param>
+    /// <param name="time">Measures both.</param>
+    /// <param name="warns">Whether the client is told at its end: one that can refresh it then stays.</param>
+    public void ExpireAt(DateTimeOffset expiry, TimeSpan grace, TimeProvider time, bool warns)
     {
-        var due = TimeSpan.FromTicks(Math.Clamp(lifetime.Ticks, 0, LongestTimer.Ticks));
         lock (_lock)
         {
-            _expiry = time.CreateTimer(_ => Close(ErrorCode.TokenExpired), null, due, Timeout.InfiniteTimeSpan);
+            if (warns)
+            {
+                Arm_NeedsLock(expiry, time, Warn, ArmEnd_NeedsLock);
+            }
+            else
+            {
+                ArmEnd_NeedsLock();
+            }
+        }
+
+        void Warn() => Send(new Control { Type = Control.Expiring, Code = ErrorCode.TokenExpired.Code, Reason = "The token has expired; refresh it." });
+
+        void ArmEnd_NeedsLock() => Arm_NeedsLock(expiry + grace, time, () => Close(ErrorCode.TokenExpired));
+    }
+
+    /// <summary>Another call takes this one's place, also when its time has come and it waits for the lock.</summary>
+    private void Arm_NeedsLock(DateTimeOffset due, TimeProvider time, Action act, Action? next_NeedsLock = null)
+    {
+        var mine = ++_expiries;
+        _expiry?.Dispose();
+        var rest = TimeSpan.FromTicks(Math.Clamp((due - time.GetUtcNow()).Ticks, 0, LongestTimer.Ticks));
+        _expiry = _closed ? null : time.CreateTimer(_ => Fire(), null, rest, Timeout.InfiniteTimeSpan);
+
+        void Fire()
+        {
+            lock (_lock)
+            {
+                if (mine != _expiries || _closed)
+                {
+                    return;
+                }
+
+                next_NeedsLock?.Invoke();
+            }
+
+            act();
         }
     }
 

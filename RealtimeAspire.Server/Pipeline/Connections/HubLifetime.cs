@@ -15,7 +15,7 @@ internal sealed class HubLifetime(ConnectionFactory connections, Drain drain, Ti
         connection.Features.Set(opened);
         if (BearerTokens.ExpiryOf(connection.User) is { } expiry)
         {
-            opened.ExpireAfter(expiry + BearerTokens.Grace - time.GetUtcNow(), time);
+            opened.ExpireAt(expiry, BearerTokens.Grace, time, warns: true);
         }
 
         // It came while the others were being told.
