@@ -1,38 +1,28 @@
-using Microsoft.AspNetCore.SignalR.Client;
-
 namespace RealtimeAspire.Client;
 
 /// <summary>
-/// How long to wait before the next try: anything up to 0.2 s, 0.4 s, 0.8 s … 10 s. Full jitter, so that the clients of a
-/// node that went away do not all arrive at the next one at once. Never gives up.
+/// How long to wait before the next attempt: anything up to <see cref="First"/>, twice that, four times … <see cref="Longest"/>. Full
+/// jitter, so that the clients of a node that went away do not all arrive at the next one at once (M. Brooker, "Exponential Backoff
+/// and Jitter", 2015). Never gives up.
 /// </summary>
-public sealed class Backoff : IRetryPolicy
+public sealed record Backoff
 {
-    private static readonly TimeSpan First = TimeSpan.FromSeconds(0.2);
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
+    /// <summary>The first wait is at most this.</summary>
+    public TimeSpan First { get; init; } = TimeSpan.FromSeconds(0.2);
 
-    private readonly Random _random;
+    /// <summary>No wait is longer.</summary>
+    public TimeSpan Longest { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>A backoff with its own randomness.</summary>
-    public Backoff()
-        : this(Random.Shared)
+    internal Random Random { get; init; } = Random.Shared;
+
+    /// <summary>The wait before an attempt.</summary>
+    /// <param name="failed">How many attempts have failed, from 0.</param>
+    public TimeSpan DelayAfter(long failed)
     {
-    }
-
-    internal Backoff(Random random) => _random = random;
-
-    /// <summary>The wait before a try.</summary>
-    /// <param name="failedTries">How many have failed, from 0.</param>
-    public TimeSpan DelayAfter(long failedTries) =>
-        First * Math.Pow(2, Math.Min(failedTries, 16)) is var wait && wait < Longest ? wait * Jitter() : Longest * Jitter();
-
-    TimeSpan? IRetryPolicy.NextRetryDelay(RetryContext retryContext) => DelayAfter(retryContext.PreviousRetryCount);
-
-    private double Jitter()
-    {
+        var most = First * Math.Pow(2, Math.Min(failed, 30));
         // Spreads load; nothing secret depends on it.
 #pragma warning disable CA5394
-        return _random.NextDouble();
+        return (most < Longest ? most : Longest) * Random.NextDouble();
 #pragma warning restore CA5394
     }
 }

@@ -1,32 +1,50 @@
-using System.Threading.Channels;
+using System.Runtime.CompilerServices;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Client;
 
+/// <summary>What a subscription needs of its client.</summary>
+internal interface ISubscriptionOwner
+{
+    /// <summary>Subscribe again, from where it is.</summary>
+    void Rejoin(TopicSubscription subscription);
+
+    /// <summary>For now: it has too much to do.</summary>
+    void Pause(TopicSubscription subscription);
+
+    /// <summary>For good.</summary>
+    void Leave(TopicSubscription subscription);
+}
+
 /// <summary>
-/// A topic's events, in order and each once, across reconnects. Enumerate it once.
+/// A topic's events, in order and each once, across reconnects. Enumerate it once, or give a <see cref="SubscribeOptions.OnEvent"/>.
 /// </summary>
 /// <example><code>await foreach (var e in subscription) { Console.WriteLine(e.Event); }</code></example>
 public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisposable
 {
-    private readonly RealtimeClient _client;
+    private readonly ISubscriptionOwner _owner;
     private readonly SubscribeOptions _options;
-    private readonly Channel<TopicEvent> _events = Channel.CreateUnbounded<TopicEvent>();
+    private readonly Sequence _sequence;
+    private readonly TaskCompletionSource<RealtimeException?> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SemaphoreSlim _arrived = new(0);
     private readonly Lock _lock = new();
 
-    // Under the lock. While joining, what arrives is buffered.
-    private List<TopicEvent>? _buffer = [];
+    // Under the lock.
+    private readonly Queue<Entry> _queue = new();
+    private readonly List<TopicEvent> _taken = [];
     private Position? _position;
+    private bool _isPaused;
 
-    internal TopicSubscription(RealtimeClient client, string topic, SubscribeOptions options)
+    internal TopicSubscription(ISubscriptionOwner owner, string topic, SubscribeOptions options)
     {
-        (_client, Topic, _options, _position) = (client, topic, options, options.Position);
+        (_owner, Topic, _options, _position) = (owner, topic, options, options.Position);
+        _sequence = new Sequence(options.Position, options.Qos is { Mode: not QosMode.All });
     }
 
     /// <summary>The topic's name.</summary>
     public string Topic { get; }
 
-    /// <summary>Where the subscription is: after the last event that was put out; null until the first reply.</summary>
+    /// <summary>After the last event that the application has dealt with; null until there is one, or the server has said where it starts.</summary>
     public Position? Position
     {
         get
@@ -38,106 +56,230 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
         }
     }
 
-    /// <summary>The events, until the subscription is disposed or <paramref name="cancellationToken"/> is cancelled.</summary>
-    /// <exception cref="RealtimeException">The server ended the subscription.</exception>
-    public IAsyncEnumerator<TopicEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
-        _events.Reader.ReadAllAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+    /// <summary>Completes when it has ended: with null where the application has left, else with what went wrong. Never fails.</summary>
+    public Task<RealtimeException?> Ended => _ended.Task;
 
-    /// <summary>Leaves the topic.</summary>
-    public async ValueTask DisposeAsync()
+    internal bool IsPaused
     {
-        _events.Writer.TryComplete();
-        await _client.LeaveAsync(this);
+        get
+        {
+            lock (_lock)
+            {
+                return _isPaused;
+            }
+        }
     }
 
-    /// <summary>What arrives from now on waits for the reply.</summary>
+    /// <summary>The events, until the subscription is disposed or <paramref name="cancellationToken"/> is cancelled.</summary>
+    /// <exception cref="RealtimeException">The server ended the subscription.</exception>
+    public async IAsyncEnumerator<TopicEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+    {
+        while (await NextAsync(cancellationToken) is { } next)
+        {
+            if (next.Lost is { } lost)
+            {
+                await ReloadAsync(lost);
+                continue;
+            }
+
+            yield return next.Event!;
+            if (next.Event!.Position is { } position)
+            {
+                lock (_lock)
+                {
+                    _position = position;
+                }
+
+                await SaveAsync(position);
+            }
+        }
+
+        if (await _ended.Task is { } error)
+        {
+            throw error;
+        }
+    }
+
+    /// <summary>Leaves the topic.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _owner.Leave(this);
+        End(null);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Hands its events to the application's handler, if there is one.</summary>
+    internal async Task RunAsync()
+    {
+        if (_options.OnEvent is not { } handle)
+        {
+            return;
+        }
+
+        try
+        {
+            await foreach (var next in this)
+            {
+                await handle(next);
+            }
+        }
+        // Whatever the handler throws.
+#pragma warning disable CA1031
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _owner.Leave(this);
+            End(exception as RealtimeException ?? new RealtimeException(ClientErrors.HandlerFailed, ClientErrors.HandlerFailed.Sentence, exception));
+        }
+    }
+
+    /// <summary>From now on what arrives waits for the reply.</summary>
     internal SubscribeRequest BeginJoin()
     {
         lock (_lock)
         {
-            _buffer = [];
-            return new SubscribeRequest { Topic = Topic, Position = _position, Rewind = _position is null ? _options.Rewind : null };
+            _sequence.Hold();
+            var (position, rewind, consumer) = (_sequence.Position, _options.Rewind, _options.Consumer);
+            var request = new SubscribeRequest { Topic = Topic, Qos = _options.Qos, Ephemeral = _options.Ephemeral ?? true };
+            return position is not null ? request with { Position = position }
+                : rewind is not null ? request with { Rewind = rewind }
+                : consumer is not null ? request with { From = "cursor", Consumer = consumer }
+                : request;
         }
     }
 
     /// <summary>Merges the reply with what arrived before it.</summary>
-    /// <returns>False: the result has a hole, join again.</returns>
+    /// <returns>False: it is not live; join again.</returns>
     internal bool EndJoin(SubscribeReply reply)
     {
-        var lost = reply.Recovery is Recovery.Gap or Recovery.NewEpoch;
-        var complete = true;
+        bool isWhole;
         lock (_lock)
         {
-            if (lost || _position is null)
+            isWhole = _sequence.Reply(reply, _taken);
+            if (reply.Recovery is Recovery.Gap or Recovery.NewEpoch)
             {
-                // A rewind starts before its first event.
-                _position = reply.Events.Count > 0 ? new Position(reply.Events[0].Epoch, reply.Events[0].Offset!.Value - 1) : reply.Position;
+                _queue.Enqueue(new Entry(null, new Lost(reply.Recovery, reply.Position)));
+                _arrived.Release();
+            }
+            else
+            {
+                _position ??= reply.Events.Count > 0 ? null : _sequence.Position;
             }
 
-            foreach (var arrived in reply.Events)
-            {
-                complete &= TryTake_NeedsLock(arrived);
-            }
-
-            if (!reply.More)
-            {
-                foreach (var arrived in _buffer ?? [])
-                {
-                    complete &= TryTake_NeedsLock(arrived);
-                }
-
-                _buffer = null;
-            }
+            Add_NeedsLock();
         }
 
-        if (lost)
-        {
-            _options.OnLost?.Invoke(reply.Recovery, reply.Position);
-        }
-
-        return complete;
+        _options.OnRecovery?.Invoke(reply.Recovery, reply.Position);
+        return isWhole && !reply.More;
     }
 
     /// <summary>An event from the connection.</summary>
-    /// <returns>False: there is a hole before it, join again.</returns>
-    internal bool Arrive(TopicEvent arrived)
+    internal void Arrive(TopicEvent arrived)
     {
         lock (_lock)
         {
-            if (_buffer is not null)
+            var isWhole = _sequence.Arrive(arrived, _taken);
+            Add_NeedsLock();
+            if (!isWhole)
             {
-                _buffer.Add(arrived);
-                return true;
+                _owner.Rejoin(this);
+            }
+        }
+    }
+
+    internal void Obey(Control control)
+    {
+        if (control.Type == Control.Reset)
+        {
+            _owner.Rejoin(this);
+        }
+        else if (control.Type == Control.Dropped)
+        {
+            _options.OnDropped?.Invoke(control.Count ?? 0);
+        }
+    }
+
+    internal void End(RealtimeException? error)
+    {
+        if (_ended.TrySetResult(error))
+        {
+            _arrived.Release();
+        }
+    }
+
+    private void Add_NeedsLock()
+    {
+        foreach (var taken in _taken)
+        {
+            _queue.Enqueue(new Entry(taken, null));
+        }
+
+        if (_taken.Count > 0)
+        {
+            _arrived.Release(_taken.Count);
+            _taken.Clear();
+        }
+
+        if (_queue.Count > _options.MaxQueued && !_isPaused)
+        {
+            _isPaused = true;
+            // What still comes is read again afterwards.
+            _sequence.Hold();
+            _owner.Pause(this);
+        }
+    }
+
+    private ValueTask SaveAsync(Position position) => _options.Positions?.SaveAsync(Topic, position) ?? ValueTask.CompletedTask;
+
+    private async ValueTask<Entry?> NextAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await _arrived.WaitAsync(cancellationToken);
+            lock (_lock)
+            {
+                if (_queue.TryDequeue(out var next))
+                {
+                    if (_isPaused && _queue.Count <= _options.MaxQueued / 2)
+                    {
+                        _isPaused = false;
+                        _owner.Rejoin(this);
+                    }
+
+                    return next;
+                }
             }
 
-            return TryTake_NeedsLock(arrived);
+            if (_ended.Task.IsCompleted)
+            {
+                _arrived.Release();
+                return null;
+            }
         }
     }
 
-    internal void Fail(Exception error) => _events.Writer.TryComplete(error);
-
-    private bool TryTake_NeedsLock(TopicEvent arrived)
+    private async Task ReloadAsync(Lost lost)
     {
-        if (arrived.Position is not { } position)
+        var state = (_options.Reload is { } reload ? await reload(lost) : null) ?? lost.Position;
+        await SaveAsync(state);
+        lock (_lock)
         {
-            _events.Writer.TryWrite(arrived);
-            return true;
-        }
+            _position = state;
+            if (state.Epoch != lost.Position.Epoch || state.Offset < lost.Position.Offset)
+            {
+                // The state is older than what follows here.
+                _queue.Clear();
+                _sequence.MoveTo(state);
+                _owner.Rejoin(this);
+                return;
+            }
 
-        var last = _position ?? Protocol.Position.Origin;
-        var isSameLog = last == Protocol.Position.Origin || position.Epoch == last.Epoch;
-        if (isSameLog && position.Offset <= last.Offset)
-        {
-            return true;
+            // It has what waits here, up to its position.
+            var kept = _queue.Where(entry => entry.Lost is not null || entry.Event!.Position is not { } at || at.Offset > state.Offset).ToList();
+            _queue.Clear();
+            kept.ForEach(_queue.Enqueue);
         }
-
-        if (!isSameLog || position.Offset != last.Offset + 1)
-        {
-            return false;
-        }
-
-        _events.Writer.TryWrite(arrived);
-        _position = position;
-        return true;
     }
+
+    private sealed record Entry(TopicEvent? Event, Lost? Lost);
 }

@@ -5,12 +5,11 @@ using Xunit;
 
 namespace RealtimeAspire.Tests.Client;
 
-public sealed class TopicSubscriptionTests : IAsyncDisposable
+public sealed class TopicSubscriptionTests
 {
-    private readonly RealtimeClient _client = new(new Uri("http://localhost"), () => Task.FromResult<string?>(null));
-    private readonly List<(Recovery, Position)> _lost = [];
-
-    public ValueTask DisposeAsync() => _client.DisposeAsync();
+    private readonly Owner _owner = new();
+    private readonly List<Lost> _lost = [];
+    private Position? _reloaded;
 
     [Fact]
     public async Task Events_that_arrive_before_the_reply_are_merged_behind_it()
@@ -23,19 +22,20 @@ public sealed class TopicSubscriptionTests : IAsyncDisposable
         Assert.True(subscription.EndJoin(Reply(5, Event(4), Event(5))));
 
         Assert.Equal([4, 5, 6], await TakeAsync(subscription, 3));
-        Assert.Equal(new Position("e", 6), subscription.Position);
+        Assert.Equal(new Position("e", 6), subscription.BeginJoin().Position);
     }
 
     [Fact]
     public async Task An_event_that_comes_twice_is_put_out_once()
     {
         var subscription = Joined(3);
-        Assert.True(subscription.Arrive(Event(4)));
-        Assert.True(subscription.Arrive(Event(4)));
-        Assert.True(subscription.Arrive(Event(2)));
-        Assert.True(subscription.Arrive(Event(5)));
+        subscription.Arrive(Event(4));
+        subscription.Arrive(Event(4));
+        subscription.Arrive(Event(2));
+        subscription.Arrive(Event(5));
 
         Assert.Equal([4, 5], await TakeAsync(subscription, 2));
+        Assert.Equal(0, _owner.Rejoins);
     }
 
     [Fact]
@@ -43,9 +43,23 @@ public sealed class TopicSubscriptionTests : IAsyncDisposable
     {
         var subscription = Joined(3);
 
-        Assert.False(subscription.Arrive(Event(5)));
-        Assert.False(subscription.Arrive(Event(4, "other")));
+        subscription.Arrive(Event(5));
+        subscription.Arrive(Event(4, "other"));
+
+        Assert.Equal(2, _owner.Rejoins);
         Assert.Equal(new Position("e", 3), subscription.BeginJoin().Position);
+    }
+
+    [Fact]
+    public async Task Where_only_the_newest_of_each_key_come_a_jump_is_none()
+    {
+        var subscription = Joined(3, new SubscribeOptions { Qos = new QosRequest { Mode = QosMode.Latest } });
+        subscription.Arrive(Event(9));
+        subscription.Arrive(Event(7));
+        subscription.Arrive(Event(12));
+
+        Assert.Equal([9, 12], await TakeAsync(subscription, 2));
+        Assert.Equal(0, _owner.Rejoins);
     }
 
     [Fact]
@@ -62,15 +76,48 @@ public sealed class TopicSubscriptionTests : IAsyncDisposable
     [Theory]
     [InlineData(Recovery.Gap)]
     [InlineData(Recovery.NewEpoch)]
-    public async Task When_events_are_lost_the_application_is_told_and_it_goes_on_from_the_tip(Recovery recovery)
+    public async Task When_events_are_lost_the_application_is_told_behind_those_before_and_it_goes_on_from_the_tip(Recovery recovery)
     {
         var subscription = Joined(3);
+        subscription.Arrive(Event(4));
         subscription.BeginJoin();
         subscription.EndJoin(Reply(9, epoch: "new") with { Recovery = recovery });
         subscription.Arrive(Event(10, "new"));
+        Assert.Empty(_lost);
 
-        Assert.Equal([(recovery, new Position("new", 9))], _lost);
-        Assert.Equal([10], await TakeAsync(subscription, 1));
+        Assert.Equal([4, 10], await TakeAsync(subscription, 2));
+        Assert.Equal([new Lost(recovery, new Position("new", 9))], _lost);
+    }
+
+    [Fact]
+    public async Task A_state_that_is_newer_than_what_waits_takes_its_place()
+    {
+        var subscription = Joined(3);
+        _reloaded = new Position("new", 11);
+        subscription.BeginJoin();
+        subscription.EndJoin(Reply(9, epoch: "new") with { Recovery = Recovery.NewEpoch });
+        foreach (var offset in (long[])[10, 11, 12])
+        {
+            subscription.Arrive(Event(offset, "new"));
+        }
+
+        Assert.Equal([12], await TakeAsync(subscription, 1));
+        Assert.Equal(0, _owner.Rejoins);
+    }
+
+    [Fact]
+    public async Task A_state_that_is_older_is_brought_up_from_its_position()
+    {
+        var subscription = Joined(3);
+        _reloaded = new Position("new", 8);
+        subscription.BeginJoin();
+        subscription.EndJoin(Reply(9, epoch: "new") with { Recovery = Recovery.NewEpoch });
+        subscription.Arrive(Event(10, "new"));
+        _owner.Rejoining = () => subscription.EndJoin(
+            Reply(10, "new", Event(9, "new"), Event(10, "new")) with { Recovery = Recovery.Recovered });
+
+        Assert.Equal([9, 10], await TakeAsync(subscription, 2));
+        Assert.Equal(1, _owner.Rejoins);
     }
 
     [Fact]
@@ -78,9 +125,11 @@ public sealed class TopicSubscriptionTests : IAsyncDisposable
     {
         var subscription = Make(new SubscribeOptions { Position = Position.Origin });
         subscription.BeginJoin();
-        subscription.EndJoin(Reply(2, Event(1), Event(2)) with { More = true });
+        Assert.False(subscription.EndJoin(Reply(2, Event(1), Event(2)) with { More = true }));
 
-        Assert.True(subscription.Arrive(Event(9)));
+        subscription.Arrive(Event(9));
+
+        Assert.Equal(0, _owner.Rejoins);
         Assert.Equal(new Position("e", 2), subscription.BeginJoin().Position);
     }
 
@@ -91,6 +140,37 @@ public sealed class TopicSubscriptionTests : IAsyncDisposable
         subscription.Arrive(Event(0) with { Offset = null, Epoch = null });
 
         Assert.Equal([null], await TakeAsync(subscription, 1));
+    }
+
+    [Fact]
+    public async Task The_position_is_that_of_what_the_application_has_dealt_with()
+    {
+        var subscription = Joined(3);
+        subscription.Arrive(Event(4));
+        subscription.Arrive(Event(5));
+        await using var events = subscription.GetAsyncEnumerator(TestContext.Current.CancellationToken);
+
+        Assert.Equal(3, subscription.Position?.Offset);
+        await events.MoveNextAsync();
+        Assert.Equal(3, subscription.Position?.Offset);
+        await events.MoveNextAsync();
+        Assert.Equal(4, subscription.Position?.Offset);
+    }
+
+    [Fact]
+    public async Task Where_too_much_waits_the_topic_is_left_and_joined_again_when_half_is_dealt_with()
+    {
+        var subscription = Joined(0, new SubscribeOptions { MaxQueued = 2 });
+        foreach (var offset in (long[])[1, 2, 3, 4])
+        {
+            subscription.Arrive(Event(offset));
+        }
+
+        Assert.Equal((1, 0), (_owner.Pauses, _owner.Rejoins));
+        Assert.Equal([1, 2], await TakeAsync(subscription, 2));
+
+        Assert.Equal((1, 1), (_owner.Pauses, _owner.Rejoins));
+        Assert.Equal(new Position("e", 3), subscription.BeginJoin().Position);
     }
 
     private static TopicEvent Event(long offset, string epoch = "e") => new()
@@ -111,13 +191,42 @@ public sealed class TopicSubscriptionTests : IAsyncDisposable
     private static async Task<long?[]> TakeAsync(TopicSubscription subscription, int count) =>
         [.. await subscription.Take(count).Select(taken => taken.Offset).ToListAsync(TestContext.Current.CancellationToken)];
 
-    private TopicSubscription Make(SubscribeOptions options) => new(_client, "room:a", options with { OnLost = (recovery, position) => _lost.Add((recovery, position)) });
-
-    private TopicSubscription Joined(long offset)
+    private TopicSubscription Make(SubscribeOptions options) => new(_owner, "room:a", options with
     {
-        var subscription = Make(new SubscribeOptions());
+        Reload = lost =>
+        {
+            _lost.Add(lost);
+            return Task.FromResult(_reloaded);
+        },
+    });
+
+    private TopicSubscription Joined(long offset, SubscribeOptions? options = null)
+    {
+        var subscription = Make(options ?? new SubscribeOptions());
         subscription.BeginJoin();
         subscription.EndJoin(Reply(offset));
         return subscription;
+    }
+
+    /// <summary>Stands for the client.</summary>
+    private sealed class Owner : ISubscriptionOwner
+    {
+        public int Rejoins { get; private set; }
+
+        public int Pauses { get; private set; }
+
+        public Action Rejoining { get; set; } = static () => { };
+
+        public void Rejoin(TopicSubscription subscription)
+        {
+            Rejoins++;
+            Rejoining();
+        }
+
+        public void Pause(TopicSubscription subscription) => Pauses++;
+
+        public void Leave(TopicSubscription subscription)
+        {
+        }
     }
 }

@@ -15,6 +15,9 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly Task _accepting;
     private readonly int? _others;
     private volatile bool _isHole;
+    private volatile bool _refuses;
+    private volatile bool _blocksWebSockets;
+    private volatile bool _holdsStreams;
     private volatile int _target;
 
     private TcpProxy(int target, int? others = null)
@@ -46,6 +49,28 @@ public sealed class TcpProxy : IAsyncDisposable
         foreach (var (pair, _) in _pairs)
         {
             pair.Dispose();
+        }
+    }
+
+    /// <summary>Resets every connection from now on as soon as it is made; those that there are stay.</summary>
+    public void BeginRefusing() => _refuses = true;
+
+    public void EndRefusing() => _refuses = false;
+
+    /// <summary>Resets every connection on which a WebSocket is asked for, as some networks do.</summary>
+    public void BlockWebSockets() => _blocksWebSockets = true;
+
+    public void LetWebSocketsThrough() => _blocksWebSockets = false;
+
+    /// <summary>Holds back every stream of server-sent events, as proxies do that pass on an answer when it is whole.</summary>
+    public void HoldStreams() => _holdsStreams = true;
+
+    /// <summary>The clients of the moment hear nothing any more; what they send is passed on.</summary>
+    public void Deafen()
+    {
+        foreach (var (pair, _) in _pairs)
+        {
+            pair.IsDeafened = true;
         }
     }
 
@@ -96,7 +121,13 @@ public sealed class TcpProxy : IAsyncDisposable
             while (true)
             {
                 var client = await _listener.AcceptSocketAsync(_stopping.Token);
-                var pair = new Pair(client) { IsSwallowed = _isHole };
+                if (_refuses)
+                {
+                    client.Close(timeout: 0);
+                    continue;
+                }
+
+                var pair = new Pair(client, this) { IsSwallowed = _isHole };
                 _pairs[pair] = Task.CompletedTask;
                 _pairs[pair] = ForwardAsync(pair);
             }
@@ -124,16 +155,22 @@ public sealed class TcpProxy : IAsyncDisposable
         }
     }
 
-    private sealed class Pair(Socket client) : IDisposable
+    private sealed class Pair(Socket client, TcpProxy proxy) : IDisposable
     {
         private readonly Socket _server = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         private volatile bool _isSwallowed;
+        private volatile bool _isDeafened;
         private volatile bool _hasSubscribed;
 
         public bool IsSwallowed
         {
             get => _isSwallowed;
             set => _isSwallowed = value;
+        }
+
+        public bool IsDeafened
+        {
+            set => _isDeafened = value;
         }
 
         public bool HasSubscribed => _hasSubscribed;
@@ -149,8 +186,8 @@ public sealed class TcpProxy : IAsyncDisposable
         {
             client.NoDelay = true;
             await _server.ConnectAsync(IPAddress.Loopback, target);
-            var requests = CopyAsync(client, _server, sniff: true);
-            var replies = CopyAsync(_server, client, sniff: false);
+            var requests = CopyAsync(client, _server, isRequest: true);
+            var replies = CopyAsync(_server, client, isRequest: false);
             await await Task.WhenAny(requests, replies);
             Dispose();
             await Task.WhenAll(requests, replies);
@@ -163,17 +200,27 @@ public sealed class TcpProxy : IAsyncDisposable
             _server.Close(timeout: 0);
         }
 
-        private async Task CopyAsync(Socket from, Socket to, bool sniff)
+        private async Task CopyAsync(Socket from, Socket to, bool isRequest)
         {
             var buffer = new byte[64 * 1024];
             while (await from.ReceiveAsync(buffer) is > 0 and var count)
             {
-                if (sniff && !_hasSubscribed && buffer.AsSpan(0, count).IndexOf("SUBSCRIBE\r\n"u8) >= 0)
+                if (isRequest && !_hasSubscribed && buffer.AsSpan(0, count).IndexOf("SUBSCRIBE\r\n"u8) >= 0)
                 {
                     _hasSubscribed = true;
                 }
 
-                for (var sent = 0; sent < count && !_isSwallowed;)
+                if (isRequest && proxy._blocksWebSockets && buffer.AsSpan(0, count).IndexOf("Sec-WebSocket-Key"u8) >= 0)
+                {
+                    return;
+                }
+
+                if (isRequest && proxy._holdsStreams && buffer.AsSpan(0, count).IndexOf("GET /topics/stream"u8) >= 0)
+                {
+                    _isDeafened = true;
+                }
+
+                for (var sent = 0; sent < count && !_isSwallowed && (isRequest || !_isDeafened);)
                 {
                     sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
                 }

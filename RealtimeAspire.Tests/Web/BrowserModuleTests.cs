@@ -4,13 +4,15 @@ namespace RealtimeAspire.Tests.Web;
 
 public sealed class BrowserModuleTests
 {
-    /// <summary>The pure parts of the browser's modules have tests of their own, in TypeScript beside them.</summary>
-    [Fact]
-    public async Task The_browser_modules_pass_their_own_tests()
+    /// <summary>The pure parts of what is written in TypeScript have tests of their own, beside them.</summary>
+    [Theory]
+    [InlineData("RealtimeAspire.Web")]
+    [InlineData("clients/typescript")]
+    public async Task The_browser_modules_pass_their_own_tests(string folder)
     {
         var start = new ProcessStartInfo("npm", ["test", "--silent"])
         {
-            WorkingDirectory = Repository.PathOf("RealtimeAspire.Web"),
+            WorkingDirectory = Repository.PathOf(folder),
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

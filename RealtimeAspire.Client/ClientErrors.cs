@@ -1,0 +1,20 @@
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Client;
+
+/// <summary>What a client says of its own, beside the server's codes.</summary>
+internal static class ClientErrors
+{
+    public static ErrorCode Closed { get; } = new("closed", 410, Retryable: false, "The client was closed.");
+
+    public static ErrorCode Replaced { get; } = new("replaced", 409, Retryable: false, "Another subscription to the topic has replaced this one.");
+
+    public static ErrorCode HandlerFailed { get; } = new("handler_failed", 500, Retryable: false, "The application's handler failed.");
+
+    public static ErrorCode OutboxFull { get; } = new("outbox_full", 503, Retryable: true, "As many publishes as may wait for the connection.");
+
+    public static ErrorCode OutboxExpired { get; } = new("outbox_expired", 504, Retryable: false, "The publish could not be sent in time.");
+
+    public static ErrorCode Unknown { get; } =
+        new("unknown", 504, Retryable: false, "The publish was sent and not answered in time; it may have been published.");
+}

@@ -1,0 +1,453 @@
+using System.Collections.Concurrent;
+using RealtimeAspire.Client.Transports;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Client;
+
+/// <summary>Hears what becomes of the connection.</summary>
+internal interface IServerConnectionListener : ILinkListener
+{
+    void Opened(ILink link);
+
+    void Lost();
+
+    void Changed(ConnectionState state);
+
+    /// <summary>For good.</summary>
+    void Ended(RealtimeException reason);
+}
+
+/// <summary>Keeps one link to the server: opens it, opens it again, and says what is the matter meanwhile.</summary>
+internal sealed class ServerConnection(Uri server, RealtimeClientOptions options, IServerConnectionListener listener) : ILinkListener, IAsyncDisposable
+{
+    /// <summary>So many in a row must fail where requests get through, before it is the network that lets none pass.</summary>
+    private const int WebSocketAttempts = 2;
+
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
+
+    private readonly TimeProvider _time = options.Time;
+    private readonly Lock _lock = new();
+
+    // Under the lock.
+    private CancellationTokenSource? _stop;
+    private Task _running = Task.CompletedTask;
+    private CancellationTokenSource? _pause;
+
+    private volatile ConnectionState _state = new(ConnectionStatus.Disconnected);
+    private volatile ILink? _link;
+    // What came before the link's opening was known.
+    private readonly ConcurrentQueue<Control> _early = new();
+
+    private TimeSpan? _askedToWait;
+    private long _heardAt;
+
+    // Until then no WebSocket is tried: none got through.
+    private DateTimeOffset _noWebSocketUntil;
+
+    private volatile string? _token;
+
+    // One that got through, to take the place of the link that there is.
+    private ILink? _better;
+
+    public ConnectionState State => _state;
+
+    public void Start()
+    {
+        lock (_lock)
+        {
+            if (_stop is null && _state.Status is not ConnectionStatus.Closed)
+            {
+                var (stop, before) = (new CancellationTokenSource(), _running);
+                _stop = stop;
+                _running = Task.Run(() => RunAsync(before, stop.Token));
+            }
+        }
+    }
+
+    /// <summary>For now: it may be started again.</summary>
+    public void Stop() => End(new ConnectionState(ConnectionStatus.Disconnected));
+
+    /// <summary>For good.</summary>
+    public void Close(RealtimeException reason)
+    {
+        if (End(new ConnectionState(ConnectionStatus.Closed, reason)))
+        {
+            listener.Ended(reason);
+        }
+    }
+
+    /// <summary>The next attempt begins now; a link that has been silent is asked whether it lives.</summary>
+    public void Wake()
+    {
+        lock (_lock)
+        {
+            _pause?.Cancel();
+        }
+
+        if (_link is { } link && _time.GetElapsedTime(Volatile.Read(ref _heardAt)) > options.Heartbeat / 2)
+        {
+            _ = ProbeAsync(link);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Close(new RealtimeException(ClientErrors.Closed));
+        await _running;
+    }
+
+    void ILinkListener.Events(TopicEvent[] events)
+    {
+        Volatile.Write(ref _heardAt, _time.GetTimestamp());
+        listener.Events(events);
+    }
+
+    void ILinkListener.Control(Control control)
+    {
+        Volatile.Write(ref _heardAt, _time.GetTimestamp());
+        if (_link is not { } link)
+        {
+            _early.Enqueue(control);
+        }
+        else if (control.Type == Control.Draining)
+        {
+            _askedToWait = TimeSpan.FromMilliseconds(control.RetryAfterMs ?? 0);
+            _ = link.DisposeAsync().AsTask();
+        }
+        else if (control.Type == Control.Expiring)
+        {
+            _ = RefreshAsync(link);
+        }
+        else
+        {
+            listener.Control(control);
+        }
+    }
+
+    void ILinkListener.Heard() => Volatile.Write(ref _heardAt, _time.GetTimestamp());
+
+    /// <summary>Whether another token may do.</summary>
+    public static bool IsOfToken(RealtimeException exception) =>
+        exception.Error == ErrorCode.TokenExpired || exception.Error == ErrorCode.TokenInvalid || exception.Error == ErrorCode.TokenRequired;
+
+    /// <summary>False: it was closed before.</summary>
+    private bool End(ConnectionState state)
+    {
+        lock (_lock)
+        {
+            if (_state.Status is ConnectionStatus.Closed)
+            {
+                return false;
+            }
+
+            _stop?.Cancel();
+            _stop = null;
+            _state = state;
+        }
+
+        listener.Changed(state);
+        return true;
+    }
+
+    private async Task RunAsync(Task before, CancellationToken stopped)
+    {
+        await before;
+        var lostAt = _time.GetTimestamp();
+        var (failed, renew) = (0, false);
+        Enter(new ConnectionState(ConnectionStatus.Connecting), stopped);
+        while (!stopped.IsCancellationRequested)
+        {
+            RealtimeException reason;
+            try
+            {
+                await using var link = Interlocked.Exchange(ref _better, null) ?? await OpenAsync(renew, stopped);
+                Volatile.Write(ref _heardAt, _time.GetTimestamp());
+                (failed, renew, _link) = (0, false, link);
+                Enter(new ConnectionState(ConnectionStatus.Connected), stopped);
+                listener.Opened(link);
+                while (_early.TryDequeue(out var control))
+                {
+                    ((ILinkListener)this).Control(control);
+                }
+
+                _ = WatchAsync(link);
+                _ = KeepTokenAsync(link);
+                _ = UpgradeAsync(link, stopped);
+                reason = await link.Closed.WaitAsync(stopped) ?? new RealtimeException(ErrorCode.Disconnected);
+                lostAt = _time.GetTimestamp();
+            }
+            catch (OperationCanceledException) when (stopped.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (RealtimeException exception)
+            {
+                reason = exception;
+            }
+            // Whatever the token's provider throws: it may do better the next time.
+#pragma warning disable CA1031
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                reason = new RealtimeException(ErrorCode.Disconnected, ErrorCode.Disconnected.Sentence, exception);
+            }
+            finally
+            {
+                Lose();
+            }
+
+            if (_better is not null)
+            {
+                continue;
+            }
+
+            var isToken = IsOfToken(reason);
+            if (isToken ? renew : !reason.Error.Retryable)
+            {
+                Close(reason);
+                break;
+            }
+
+            if (isToken)
+            {
+                // One attempt with a new token, at once; a new one that is refused too is the end.
+                renew = true;
+            }
+            else
+            {
+                var wait = _askedToWait ?? options.Reconnect.DelayAfter(failed++);
+                Enter(new ConnectionState(StatusWhileAway(lostAt), reason, _time.GetUtcNow() + wait), stopped);
+                await PauseAsync(wait, stopped);
+            }
+
+            Enter(new ConnectionState(StatusWhileAway(lostAt), reason), stopped);
+        }
+
+        if (Interlocked.Exchange(ref _better, null) is { } unused)
+        {
+            await unused.DisposeAsync();
+        }
+    }
+
+    private async Task<ILink> OpenAsync(bool renew, CancellationToken stopped)
+    {
+        _askedToWait = null;
+        _early.Clear();
+        var token = _token = options.Token is { } provider ? await provider(renew) : null;
+        var hasOther = options.Transports.Any(transport => transport is not Transport.WebSocket);
+        if (options.Transports.Contains(Transport.WebSocket) && (!hasOther || _time.GetUtcNow() >= _noWebSocketUntil))
+        {
+            for (var attempt = 1; attempt <= WebSocketAttempts; attempt++)
+            {
+                try
+                {
+                    return await OpenWebSocketAsync(token, stopped);
+                }
+                catch (Exception exception) when (!stopped.IsCancellationRequested)
+                {
+                    await GreetAsync(token, exception, stopped);
+                    if (!hasOther)
+                    {
+                        throw;
+                    }
+                }
+            }
+
+            _noWebSocketUntil = _time.GetUtcNow() + options.RetryWebSocketAfter;
+        }
+        else
+        {
+            await GreetAsync(token, null, stopped);
+        }
+
+        return new HttpLink(new HttpDoor(server, token, options.AnswerTimeout, _time), options, this);
+    }
+
+    private async Task<ILink> OpenWebSocketAsync(string? token, CancellationToken stopped)
+    {
+        using var limit = new CancellationTokenSource(options.OpenTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopped);
+        return await HubLink.OpenAsync(server, options, token, this, either.Token);
+    }
+
+    /// <summary>Whether requests get through, and the token with them: what a refused WebSocket does not say, the same address does.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="unless">What is the matter where this cannot tell more.</param>
+    /// <param name="stopped">Gives up.</param>
+    private async Task GreetAsync(string? token, Exception? unless, CancellationToken stopped)
+    {
+        try
+        {
+            var door = new HttpDoor(server, token, options.OpenTimeout, _time);
+            await door.AskAsync<object>(HttpMethod.Post, "/realtime/negotiate?negotiateVersion=1", null, null, TimeSpan.Zero, stopped);
+        }
+        catch (RealtimeException exception)
+        {
+            if (exception.RetryAfter is { } wait)
+            {
+                _askedToWait = wait + options.Reconnect.DelayAfter(0);
+            }
+
+            throw exception.Error == ErrorCode.Disconnected ? unless ?? exception : exception;
+        }
+    }
+
+    /// <summary>A WebSocket costs less: where the network has come to let one through, it takes the link's place.</summary>
+    private async Task UpgradeAsync(ILink link, CancellationToken stopped)
+    {
+        while (link.Transport is not Transport.WebSocket && options.Transports.Contains(Transport.WebSocket) && _link == link)
+        {
+            var rest = _noWebSocketUntil - _time.GetUtcNow();
+            if (rest > TimeSpan.Zero)
+            {
+                using var over = new CancellationTokenSource(rest, _time);
+                await ((Task)link.Closed).WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                continue;
+            }
+
+            try
+            {
+                var token = options.Token is { } provider ? await provider(false) : null;
+                var better = await OpenWebSocketAsync(token, stopped);
+                if (_link == link)
+                {
+                    (_better, _token) = (better, token);
+                    await link.DisposeAsync();
+                }
+                else
+                {
+                    await better.DisposeAsync();
+                }
+
+                return;
+            }
+            // It stays as it is. Whatever the token's provider throws, too.
+#pragma warning disable CA1031
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                _noWebSocketUntil = _time.GetUtcNow() + options.RetryWebSocketAfter;
+            }
+        }
+    }
+
+    /// <summary>Replaces the token before its end, where that is known.</summary>
+    private async Task KeepTokenAsync(ILink link)
+    {
+        while (TokenExpiry.RefreshTime(_token, _time.GetUtcNow()) is { } due)
+        {
+            for (var rest = due - _time.GetUtcNow(); rest > TimeSpan.Zero; rest = due - _time.GetUtcNow())
+            {
+                using var over = new CancellationTokenSource(rest < LongestTimer ? rest : LongestTimer, _time);
+                await ((Task)link.Closed).WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (_link != link)
+                {
+                    return;
+                }
+            }
+
+            // A provider that has no other yet is asked again when the server says that it is time.
+            var old = _token;
+            if (!await RefreshAsync(link) || _token == old)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>What fails here the server tells when the token has ended: the next link has another one.</summary>
+    private async Task<bool> RefreshAsync(ILink link)
+    {
+        // Whatever the token's provider throws, too.
+#pragma warning disable CA1031
+        try
+        {
+            if (options.Token is not { } provider || await provider(false) is not { } token || _link != link)
+            {
+                return false;
+            }
+
+            await link.RefreshAsync(token, CancellationToken.None).WaitAsync(options.AnswerTimeout, _time);
+            _token = token;
+            return true;
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+#pragma warning restore CA1031
+    }
+
+    /// <summary>Asks a link that has been silent for a heartbeat whether it lives: the server's own pings are not told here.</summary>
+    private async Task WatchAsync(ILink link)
+    {
+        while (_link == link)
+        {
+            var rest = options.Heartbeat - _time.GetElapsedTime(Volatile.Read(ref _heardAt));
+            if (rest <= TimeSpan.Zero)
+            {
+                await ProbeAsync(link);
+            }
+            else
+            {
+                using var heard = new CancellationTokenSource(rest, _time);
+                await ((Task)link.Closed).WaitAsync(heard.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task ProbeAsync(ILink link)
+    {
+        try
+        {
+            await link.ProbeAsync(CancellationToken.None).WaitAsync(options.Silence - options.Heartbeat, _time);
+            Volatile.Write(ref _heardAt, _time.GetTimestamp());
+        }
+        catch (Exception exception) when (exception is RealtimeException or TimeoutException)
+        {
+            await link.DisposeAsync();
+        }
+    }
+
+    private void Lose()
+    {
+        if (_link is not null)
+        {
+            _link = null;
+            listener.Lost();
+        }
+    }
+
+    private ConnectionStatus StatusWhileAway(long since) =>
+        _time.GetElapsedTime(since) >= options.SuspendAfter ? ConnectionStatus.Suspended : ConnectionStatus.Reconnecting;
+
+    private void Enter(ConnectionState state, CancellationToken stopped)
+    {
+        lock (_lock)
+        {
+            if (stopped.IsCancellationRequested)
+            {
+                return;
+            }
+
+            _state = state;
+        }
+
+        listener.Changed(state);
+    }
+
+    private async Task PauseAsync(TimeSpan wait, CancellationToken stopped)
+    {
+        using var pause = CancellationTokenSource.CreateLinkedTokenSource(stopped);
+        lock (_lock)
+        {
+            _pause = pause;
+        }
+
+        await Task.Delay(wait, _time, pause.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lock (_lock)
+        {
+            _pause = null;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using RealtimeAspire.Tests.Server;
+
+namespace RealtimeAspire.Tests.Conformance;
+
+/// <summary>Takes an SDK through a scenario's steps.</summary>
+internal sealed class ConformanceRun(Topology topology, IAgent agent, string transport) : IAsyncDisposable
+{
+    private readonly Dictionary<string, TcpProxy> _networks = [];
+
+    public async Task RunAsync(Scenario scenario)
+    {
+        for (var i = 0; i < scenario.Steps.Count; i++)
+        {
+            var step = scenario.Steps[i]!.AsObject();
+            try
+            {
+                await TakeAsync(step.First().Key, step.First().Value!, (string?)step["fails"]);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                Assert.Fail($"Step {i + 1}, {step.ToJsonString()}: {exception.Message}");
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var (_, network) in _networks)
+        {
+            await network.DisposeAsync();
+        }
+    }
+
+    private async Task TakeAsync(string verb, JsonNode members, string? fails)
+    {
+        if (fails is not null)
+        {
+            var failure = await Assert.ThrowsAsync<AgentException>(() => TakeAsync(verb, members));
+            Assert.Equal(fails, failure.Code);
+            return;
+        }
+
+        await TakeAsync(verb, members);
+    }
+
+    private Task TakeAsync(string verb, JsonNode members) => verb switch
+    {
+        "open" => OpenAsync(members),
+        "publish" when members["client"] is null => PublishAsync(members),
+        "connect" or "disconnect" or "close" or "retryNow" => agent.DoAsync(verb, new JsonObject { ["client"] = members.DeepClone() }),
+        "leave" => agent.DoAsync(verb, new JsonObject { ["subscription"] = members.DeepClone() }),
+        "network" => DisturbAsync(_networks[(string)members["client"]!], (string)members["does"]!),
+        "expect" => ExpectAsync(members),
+        _ => agent.DoAsync(verb, members),
+    };
+
+    private async Task OpenAsync(JsonNode members)
+    {
+        var name = (string)members["name"]!;
+        var network = _networks[name] = TcpProxy.Start(topology.Api.Port);
+        var user = (string?)members["user"] ?? name;
+        var tokens = new JsonArray();
+        foreach (var kind in members["tokens"]?.AsArray() ?? ["good"])
+        {
+            tokens.Add((string)kind! switch
+            {
+                "good" => await topology.TokenAsync(user),
+                "short" => TestServer.Token(user, TimeSpan.FromSeconds(3)),
+                "late" => TestServer.Token(user, TimeSpan.FromSeconds(-1)),
+                "expired" => TestServer.Token(user, TimeSpan.FromHours(-1)),
+                var other => other,
+            });
+        }
+
+        var options = members["options"]?.DeepClone().AsObject() ?? [];
+        if (transport != "webSocket")
+        {
+            options.TryAdd("transports", new JsonArray(transport));
+        }
+
+        await agent.DoAsync("open", new JsonObject
+        {
+            ["name"] = name,
+            ["url"] = $"http://127.0.0.1:{network.Port}",
+            ["tokens"] = tokens,
+            ["options"] = options,
+            ["store"] = members["store"]?.DeepClone(),
+        });
+    }
+
+    /// <summary>Somebody else, over HTTP.</summary>
+    private async Task PublishAsync(JsonNode members)
+    {
+        using var http = await topology.HttpAsync("somebody-else");
+        var body = new JsonObject { ["event"] = (string?)members["event"] ?? "app:note", ["payload"] = members["payload"]?.DeepClone() };
+        using var response = await http.PostAsJsonAsync($"/topics/{Uri.EscapeDataString((string)members["topic"]!)}/events", body, Topology.Cancelled);
+        response.EnsureSuccessStatusCode();
+    }
+
+    private static Task DisturbAsync(TcpProxy network, string does)
+    {
+        Action disturb = does switch
+        {
+            "cut" => network.Cut,
+            "swallow" => network.BlackHole,
+            "deafen" => network.Deafen,
+            "refuse" => network.BeginRefusing,
+            "pass" => network.EndRefusing,
+            "blockWebSockets" => network.BlockWebSockets,
+            "letWebSocketsThrough" => network.LetWebSocketsThrough,
+            "holdStreams" => network.HoldStreams,
+            _ => throw new ArgumentException($"A network does not know how to {does}.", nameof(does)),
+        };
+        disturb();
+        return Task.CompletedTask;
+    }
+
+    private async Task ExpectAsync(JsonNode expected)
+    {
+        JsonNode? seen = null;
+        try
+        {
+            await Eventually.BecomesTrueAsync(async () => Matches(expected, seen = await agent.DoAsync("look", null)), "it is not as expected");
+        }
+        catch (TimeoutException exception)
+        {
+            throw new TimeoutException($"{exception.Message}, but {seen?.ToJsonString(new JsonSerializerOptions { WriteIndented = true })}", exception);
+        }
+    }
+
+    /// <summary>Objects have at least these members; all else is equal.</summary>
+    private static bool Matches(JsonNode? expected, JsonNode? seen) => expected switch
+    {
+        JsonObject members => seen is JsonObject other && members.All(member => other.ContainsKey(member.Key) && Matches(member.Value, other[member.Key])),
+        JsonArray elements => seen is JsonArray others && elements.Count == others.Count && elements.Zip(others).All(pair => Matches(pair.First, pair.Second)),
+        _ => JsonNode.DeepEquals(expected, seen),
+    };
+}

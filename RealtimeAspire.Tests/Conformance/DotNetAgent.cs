@@ -1,0 +1,271 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using RealtimeAspire.Client;
+using RealtimeAspire.Client.Stores;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Tests.Conformance;
+
+/// <summary>The .NET client, told the same as the TypeScript one.</summary>
+internal sealed class DotNetAgent : IAgent
+{
+    private static readonly JsonSerializerOptions Json = JsonOptions();
+
+    private readonly ConcurrentDictionary<string, Known> _clients = new();
+    private readonly ConcurrentDictionary<string, Heard> _subscriptions = new();
+    private readonly ConcurrentDictionary<string, JsonNode> _publishes = new();
+    private readonly ConcurrentDictionary<string, FilePositionStore> _positions = new();
+    private readonly ConcurrentQueue<JsonNode?> _lateOutcomes = new();
+    private readonly DirectoryInfo _disk = Directory.CreateTempSubdirectory("realtime-agent-");
+
+    public async Task<JsonNode?> DoAsync(string command, JsonNode? members)
+    {
+        try
+        {
+            return await (command switch
+            {
+                "open" => Now(() => Open(members!)),
+                "connect" => Then(ClientOf(members!).ConnectAsync(Topology.Cancelled)),
+                "disconnect" => Now(ClientOf(members!).Disconnect),
+                "retryNow" => Now(ClientOf(members!).RetryNow),
+                "close" => Then(ClientOf(members!).DisposeAsync().AsTask()),
+                "subscribe" => SubscribeAsync(members!),
+                "leave" => Then(_subscriptions[(string)members!["subscription"]!].Subscription!.DisposeAsync().AsTask()),
+                "publish" => PublishAsync(members!),
+                "look" => Task.FromResult<JsonNode?>(Look()),
+                _ => throw new ArgumentException($"The agent does not know {command}.", nameof(command)),
+            });
+        }
+        catch (RealtimeException exception)
+        {
+            throw new AgentException(exception.Code, exception.Message);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var (_, known) in _clients)
+        {
+            await known.Client.DisposeAsync();
+        }
+
+        foreach (var (_, positions) in _positions)
+        {
+            await positions.DisposeAsync();
+        }
+
+        _disk.Delete(recursive: true);
+    }
+
+    private static Task<JsonNode?> Now(Action act)
+    {
+        act();
+        return Task.FromResult<JsonNode?>(null);
+    }
+
+    private static async Task<JsonNode?> Then(Task done)
+    {
+        await done.WaitAsync(TimeSpan.FromSeconds(30), Topology.Cancelled);
+        return null;
+    }
+
+    private void Open(JsonNode members)
+    {
+        var known = new Known([.. members["tokens"]!.AsArray().Select(token => (string)token!)]);
+        var options = members["options"];
+        var reconnect = options?["reconnect"];
+        var defaults = new RealtimeClientOptions();
+        known.Client = new RealtimeClient(new Uri((string)members["url"]!), defaults with
+        {
+            Token = renew => Task.FromResult<string?>(known.Token(renew)),
+            Reconnect = new Backoff { First = TimeOf(reconnect, "first", defaults.Reconnect.First), Longest = TimeOf(reconnect, "longest", defaults.Reconnect.Longest) },
+            OutboxStore = (string?)members["store"] is { } store ? new FileOutbox(Path.Combine(_disk.FullName, store)) : null,
+            OnLateOutcome = late => _lateOutcomes.Enqueue(late.Error is { } error
+                ? new JsonObject { ["id"] = late.Item.Request.Id, ["code"] = error.Code }
+                : new JsonObject { ["id"] = late.Item.Request.Id, ["duplicate"] = late.Reply!.Duplicate }),
+            Transports = options?["transports"] is JsonArray transports ? [.. transports.Select(name => Enum.Parse<Transport>((string)name!, ignoreCase: true))] : defaults.Transports,
+            RetryWebSocketAfter = TimeOf(options, "retryWebSocketAfter", defaults.RetryWebSocketAfter),
+            OpenTimeout = TimeOf(options, "openTimeout", defaults.OpenTimeout),
+            SuspendAfter = TimeOf(options, "suspendAfter", defaults.SuspendAfter),
+            Heartbeat = TimeOf(options, "heartbeat", defaults.Heartbeat),
+            Silence = TimeOf(options, "silence", defaults.Silence),
+            AnswerTimeout = TimeOf(options, "answerTimeout", defaults.AnswerTimeout),
+            OutboxCount = (int?)options?["outbox"]?["count"] ?? defaults.OutboxCount,
+            OutboxAge = TimeOf(options?["outbox"], "age", defaults.OutboxAge),
+        });
+        known.Client.StateChanged += known.Enter;
+        _clients[(string)members["name"]!] = known;
+    }
+
+    private async Task<JsonNode?> SubscribeAsync(JsonNode members)
+    {
+        var heard = _subscriptions[(string)members["as"]!] = new Heard();
+        var (options, behaviour) = (members["options"], members["behaviour"]);
+        var slow = TimeOf(behaviour, "slow", TimeSpan.Zero);
+        async Task HearAsync(TopicEvent next)
+        {
+            if (slow > TimeSpan.Zero)
+            {
+                await Task.Delay(slow, TimeProvider.System);
+            }
+
+            var payload = JsonNode.Parse(next.Data.Payload.GetRawText());
+            if (behaviour?["failsAt"] is { } fails && JsonNode.DeepEquals(fails, payload))
+            {
+                throw new InvalidOperationException("as asked");
+            }
+
+            heard.Payloads.Enqueue(payload);
+        }
+
+        var iterates = (bool?)behaviour?["iterate"] ?? false;
+        var subscription = await ClientOf(members).SubscribeAsync(
+            (string)members["topic"]!,
+            new SubscribeOptions
+            {
+                Position = Read<Position?>(options?["position"]),
+                Positions = (string?)members["positions"] is { } name ? _positions.GetOrAdd(name, name => new FilePositionStore(Path.Combine(_disk.FullName, name))) : null,
+                Rewind = Read<Rewind>(options?["rewind"]),
+                Qos = Read<QosRequest>(options?["qos"]),
+                MaxQueued = (int?)options?["maxQueued"] ?? new SubscribeOptions().MaxQueued,
+                OnEvent = iterates ? null : HearAsync,
+                OnRecovery = (recovery, _) => heard.Recoveries.Enqueue(JsonSerializer.SerializeToNode(recovery, Json)),
+                Reload = lost =>
+                {
+                    heard.Lost.Enqueue(JsonSerializer.SerializeToNode(lost, Json));
+                    return Task.FromResult(Read<Position?>(behaviour?["reload"]));
+                },
+            },
+            Topology.Cancelled);
+        heard.Subscription = subscription;
+        if (iterates)
+        {
+            _ = Task.Run(async () =>
+            {
+                await foreach (var next in subscription)
+                {
+                    await HearAsync(next);
+                }
+            });
+        }
+
+        return null;
+    }
+
+    private async Task<JsonNode?> PublishAsync(JsonNode members)
+    {
+        var options = members["options"];
+        var published = ClientOf(members).PublishAsync(
+            (string)members["topic"]!, (string?)members["event"] ?? "app:note", members["payload"], (string?)options?["id"], queue: (bool?)options?["queue"] ?? true);
+        if ((string?)members["as"] is not { } name)
+        {
+            return JsonSerializer.SerializeToNode(await published, Json);
+        }
+
+        // The suite looks later what became of it.
+        _ = Task.Run(async () =>
+        {
+            try
+            {
+                var reply = await published;
+                _publishes[name] = new JsonObject { ["position"] = JsonSerializer.SerializeToNode(reply.Position, Json), ["duplicate"] = reply.Duplicate };
+            }
+            catch (RealtimeException exception)
+            {
+                _publishes[name] = new JsonObject { ["code"] = exception.Code };
+            }
+        });
+        return null;
+    }
+
+    private JsonObject Look() => new()
+    {
+        ["clients"] = new JsonObject(_clients.Select(client => KeyValuePair.Create<string, JsonNode?>(client.Key, client.Value.Look()))),
+        ["subscriptions"] = new JsonObject(_subscriptions.Select(heard => KeyValuePair.Create<string, JsonNode?>(heard.Key, heard.Value.Look()))),
+        ["lateOutcomes"] = ArrayOf(_lateOutcomes),
+        ["publishes"] = new JsonObject(_publishes.Select(publish => KeyValuePair.Create<string, JsonNode?>(publish.Key, publish.Value.DeepClone()))),
+    };
+
+    private RealtimeClient ClientOf(JsonNode members) => _clients[(string)members["client"]!].Client;
+
+    private static TimeSpan TimeOf(JsonNode? options, string name, TimeSpan otherwise) =>
+        options?[name] is { } milliseconds ? TimeSpan.FromMilliseconds((double)milliseconds) : otherwise;
+
+    private static T? Read<T>(JsonNode? node) => node.Deserialize<T>(Json);
+
+    private static JsonSerializerOptions JsonOptions()
+    {
+        var options = new JsonSerializerOptions(JsonSerializerDefaults.Web);
+        RealtimeJson.Configure(options);
+        options.TypeInfoResolverChain.Add(new System.Text.Json.Serialization.Metadata.DefaultJsonTypeInfoResolver());
+        return options;
+    }
+
+    private static JsonArray ArrayOf(IEnumerable<JsonNode?> nodes) => [.. nodes.Select(node => node?.DeepClone())];
+
+    /// <summary>A client, and what it has gone through.</summary>
+    private sealed class Known(string[] tokens)
+    {
+        private readonly ConcurrentQueue<string> _states = new();
+        private int _asked;
+        private int _renewed;
+
+        public RealtimeClient Client { get; set; } = null!;
+
+        public string Token(bool renew)
+        {
+            _renewed += renew ? 1 : 0;
+            return tokens[Math.Min(_asked++, tokens.Length - 1)];
+        }
+
+        public void Enter(ConnectionState state)
+        {
+            if (_states.LastOrDefault() != NameOf(state))
+            {
+                _states.Enqueue(NameOf(state));
+            }
+        }
+
+        public JsonObject Look() => new()
+        {
+            ["state"] = NameOf(Client.State),
+            ["reason"] = Client.State.Reason?.Code,
+            ["transport"] = Client.Transport is { } transport ? JsonNamingPolicy.CamelCase.ConvertName(transport.ToString()) : null,
+            ["waiting"] = Client.Waiting,
+            ["states"] = ArrayOf(_states.Select(state => (JsonNode?)state)),
+            ["tokens"] = new JsonObject { ["asked"] = _asked, ["renewed"] = _renewed },
+        };
+
+        private static string NameOf(ConnectionState state) => JsonNamingPolicy.CamelCase.ConvertName(state.Status.ToString());
+    }
+
+    /// <summary>What a subscription has brought.</summary>
+    private sealed class Heard
+    {
+        public TopicSubscription? Subscription { get; set; }
+
+        public ConcurrentQueue<JsonNode?> Payloads { get; } = new();
+
+        public ConcurrentQueue<JsonNode?> Recoveries { get; } = new();
+
+        public ConcurrentQueue<JsonNode?> Lost { get; } = new();
+
+        public JsonObject Look()
+        {
+            var look = new JsonObject
+            {
+                ["payloads"] = ArrayOf(Payloads),
+                ["recoveries"] = ArrayOf(Recoveries),
+                ["lost"] = ArrayOf(Lost),
+                ["position"] = JsonSerializer.SerializeToNode(Subscription?.Position, Json),
+            };
+            if (Subscription is { Ended.IsCompleted: true } ended)
+            {
+                look["ended"] = ended.Ended.Result?.Code;
+            }
+
+            return look;
+        }
+    }
+}

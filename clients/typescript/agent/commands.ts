@@ -1,0 +1,162 @@
+// Does with the client what the conformance suite tells it, in Node and in browsers.
+
+import {
+  indexedDbOutbox, RealtimeClient, RealtimeError, sessionPositions, type ClientOptions, type LateOutcome, type Lost, type OutboxItem, type OutboxStore, type Position, type PositionStore,
+  type PublishOptions, type Subscription, type SubscribeOptions,
+} from "../src/index.js";
+
+interface Heard {
+  readonly events: unknown[];
+  readonly payloads: unknown[];
+  readonly recoveries: string[];
+  readonly lost: Lost[];
+  position?: Position | null;
+  ended?: string | null;
+}
+
+interface Known {
+  readonly client: RealtimeClient;
+  readonly states: string[];
+  readonly tokens: { asked: number; renewed: number };
+}
+
+/** What the application's side of a subscription does, beside hearing. */
+interface Behaviour {
+  /** Milliseconds for each event. */
+  readonly slow?: number;
+  /** What `reload` returns. */
+  readonly reload?: Position;
+  /** Fails at the event with this payload. */
+  readonly failsAt?: unknown;
+  /** Iterated instead of a callback. */
+  readonly iterate?: boolean;
+}
+
+const clients = new Map<string, Known>();
+const subscriptions = new Map<string, { readonly heard: Heard; subscription?: Subscription }>();
+const publishes = new Map<string, { code?: string; position?: Position | null; duplicate?: boolean }>();
+
+const isBrowser = typeof document !== "undefined";
+
+/** What outlives clients where there is no browser: an application would have a disk. */
+const outboxes = new Map<string, Map<string, OutboxItem>>();
+const positions = new Map<string, Map<string, Position>>();
+const lateOutcomes: { id: string; code?: string; duplicate?: boolean }[] = [];
+
+function outboxOf(name: string): OutboxStore {
+  if (isBrowser) return indexedDbOutbox(name);
+  const items = outboxes.get(name) ?? new Map<string, OutboxItem>();
+  outboxes.set(name, items);
+  return {
+    open: async take => take([...items.values()]),
+    put: item => items.set(`${item.request.topic} ${item.request.id}`, item),
+    delete: item => items.delete(`${item.request.topic} ${item.request.id}`),
+    close: () => { /* there is one at a time */ },
+  };
+}
+
+function positionsOf(name: string): PositionStore {
+  if (isBrowser) return sessionPositions(name);
+  const places = positions.get(name) ?? new Map<string, Position>();
+  positions.set(name, places);
+  return { load: topic => places.get(topic), save: (topic, position) => void places.set(topic, position) };
+}
+
+const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms));
+const codeOf = (error: unknown) => (error instanceof RealtimeError ? error.code : String(error));
+
+const commands: Record<string, (command: any) => unknown> = {
+  open({ name, url, tokens, options, store }: { name: string; url: string; tokens: string[]; options?: ClientOptions; store?: string | null }) {
+    const asked = { asked: 0, renewed: 0 };
+    const states: string[] = [];
+    const client = new RealtimeClient(url, {
+      ...options,
+      outbox: { ...options?.outbox, ...(store && { store: outboxOf(store) }), onLateOutcome: late },
+      token: renew => {
+        if (renew) asked.renewed++;
+        return tokens[Math.min(asked.asked++, tokens.length - 1)];
+      },
+    });
+    client.onState(({ name: state }) => { if (states.at(-1) !== state) states.push(state); });
+    clients.set(name, { client, states, tokens: asked });
+  },
+  connect: ({ client }) => known(client).connect(),
+  disconnect: ({ client }) => known(client).disconnect(),
+  retryNow: ({ client }) => known(client).retryNow(),
+  close: ({ client }) => known(client).close(),
+
+  async subscribe({ client, topic, as, options = {}, behaviour = {}, positions: kept }: {
+    client: string; topic: string; as: string; options?: SubscribeOptions; behaviour?: Behaviour; positions?: string;
+  }) {
+    const heard: Heard = { events: [], payloads: [], recoveries: [], lost: [] };
+    const entry: { readonly heard: Heard; subscription?: Subscription } = { heard };
+    subscriptions.set(as, entry);
+    const hear = async (event: { data: { payload: unknown } }) => {
+      if (behaviour.slow) await pause(behaviour.slow);
+      if ("failsAt" in behaviour && event.data.payload === behaviour.failsAt) throw new Error("as asked");
+      heard.events.push(event);
+      heard.payloads.push(event.data.payload);
+    };
+    const subscription = await known(client).subscribe(topic, {
+      ...options,
+      ...(kept !== undefined && { positions: positionsOf(kept) }),
+      onRecovery: recovery => heard.recoveries.push(recovery),
+      reload: lost => {
+        heard.lost.push(lost);
+        return behaviour.reload;
+      },
+      ...(behaviour.iterate ? {} : { onEvent: hear }),
+    });
+    entry.subscription = subscription;
+    if (behaviour.iterate) {
+      void (async () => { for await (const event of subscription) await hear(event); })().catch(() => { /* told by `closed` */ });
+    }
+    void subscription.closed.then(error => { heard.ended = error?.code ?? null; });
+    return { position: subscription.position };
+  },
+  leave: ({ subscription }) => subscriptions.get(subscription)!.subscription!.close(),
+
+  publish({ client, topic, event = "app:note", payload, as, options }: { client: string; topic: string; event?: string; payload: unknown; as?: string; options?: PublishOptions }) {
+    const published = known(client).publish(topic, event, payload, options);
+    if (as === undefined) return published;
+    // The suite looks later what became of it.
+    published.then(
+      ({ position, duplicate }) => publishes.set(as, { position, duplicate }),
+      (error: unknown) => publishes.set(as, { code: codeOf(error) }));
+    return undefined;
+  },
+  history: ({ client, request }) => known(client).history(request),
+  acknowledge: ({ client, topic, position, consumer }) => known(client).acknowledge(topic, position, consumer),
+
+  look: () => ({
+    clients: Object.fromEntries([...clients].map(([name, { client, states, tokens }]) => [name, {
+      state: client.state.name, reason: client.state.reason?.code ?? null, transport: client.transport ?? null, waiting: client.waiting, states, tokens,
+    }])),
+    subscriptions: Object.fromEntries([...subscriptions].map(([as, { heard, subscription }]) => [as, { ...heard, position: subscription?.position ?? null }])),
+    publishes: Object.fromEntries(publishes),
+    lateOutcomes,
+  }),
+};
+
+function late(outcome: LateOutcome): void {
+  const { id } = outcome.item.request;
+  lateOutcomes.push("error" in outcome ? { id, code: outcome.error.code } : { id, duplicate: outcome.reply.duplicate });
+}
+
+function known(name: string): RealtimeClient {
+  return clients.get(name)!.client;
+}
+
+export interface Order {
+  readonly command: string;
+  readonly [member: string]: unknown;
+}
+
+/** What came of it. */
+export async function obey({ command, ...members }: Order): Promise<{ result: unknown } | { error: { code: string; message: string } }> {
+  try {
+    return { result: await commands[command]!(members) ?? null };
+  } catch (error) {
+    return { error: { code: codeOf(error), message: error instanceof Error ? error.message : "" } };
+  }
+}

@@ -1,0 +1,341 @@
+// What an application works with: one client per server and user.
+
+import { backoff, type Backoff } from "./backoff.js";
+import { Connection, withTimeout } from "./connection.js";
+import { disconnected, RealtimeError } from "./errors.js";
+import { newId } from "./ids.js";
+import type { Link, Transport } from "./link.js";
+import { notify } from "./notify.js";
+import { Outbox, type LateOutcome, type OutboxLimits, type OutboxStore } from "./outbox.js";
+import type { ConnectionState } from "./state.js";
+import { Subscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
+import type { Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, SubscribeReply, TopicEvent } from "./wire.js";
+
+/** Times are in milliseconds. */
+export interface ClientOptions {
+  /**
+   * Asked for a token at each connect. `renew`: the last one was refused, so another is wanted; where that is refused too, the
+   * client closes. To close it when the session has ended, throw a `RealtimeError` that is not retryable.
+   */
+  readonly token?: (renew: boolean) => string | undefined | Promise<string | undefined>;
+  /** What may be used, the first that gets through: `["webSocket", "stream", "poll"]`. */
+  readonly transports?: readonly Transport[];
+  /** How long a WebSocket is not tried again where none got through: 60,000. Then it takes the place of what is used meanwhile. */
+  readonly retryWebSocketAfter?: number;
+  /** How long to wait between attempts, with full jitter: `{ first: 200, longest: 10_000 }`. */
+  readonly reconnect?: Partial<Backoff>;
+  /** How long a lost connection is `reconnecting` before it is `suspended`: 120,000. */
+  readonly suspendAfter?: number;
+  /** How long nothing comes until the server is asked whether it lives: 15,000. */
+  readonly heartbeat?: number;
+  /** How long nothing comes until it is thought not to: 30,000, more than `heartbeat`. */
+  readonly silence?: number;
+  /** How long one attempt to connect may take: 10,000. */
+  readonly openTimeout?: number;
+  /** How long to wait for an answer before the same request is sent again: 10,000. */
+  readonly answerTimeout?: number;
+  /** What may wait for the connection. */
+  readonly outbox?: OutboxOptions;
+}
+
+/** `count` publishes may wait, 1,000, none longer than `age` milliseconds, 23 hours: less than the 24 for which the server remembers ids. */
+export interface OutboxOptions extends Partial<OutboxLimits> {
+  /** Keeps them when the page or process ends, for the next one: in a browser `indexedDbOutbox()`. Memory only by default. */
+  readonly store?: OutboxStore;
+  /** Told what became of publishes that an earlier page or process has left behind. */
+  readonly onLateOutcome?: (outcome: LateOutcome) => void;
+}
+
+export interface PublishOptions {
+  /** Made here by default. The same one again is the same publish. */
+  readonly id?: string;
+  /** The thing the event is about. */
+  readonly entityId?: string;
+  /** The version of the payload's form: 1. */
+  readonly v?: number;
+  /** False: fails with `disconnected` where there is no connection now, as is right for what is worth nothing later. */
+  readonly queue?: boolean;
+}
+
+const maxJoinsAtOnce = 200;
+const hour = 60 * 60 * 1000;
+
+export class RealtimeClient {
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #reconnect: Backoff;
+  readonly #answerTimeout: number;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #accepted = new WeakMap<Subscription, (error?: RealtimeError) => void>();
+  readonly #refused = new WeakMap<Subscription, number>();
+  readonly #joins = new Set<Subscription>();
+  readonly #stateListeners = new Set<(state: ConnectionState) => void>();
+  readonly #owner: SubscriptionOwner;
+  #link: Link | undefined;
+  #isJoining = false;
+  #expiring: ReturnType<typeof setInterval> | undefined;
+
+  /**
+   * Does not connect yet: {@link connect} does, and the first subscribe or publish.
+   *
+   * @param url the server's address, for example `https://api.example.com`
+   */
+  constructor(url: string, options: ClientOptions = {}) {
+    this.#reconnect = { first: 200, longest: 10_000, ...options.reconnect };
+    this.#answerTimeout = options.answerTimeout ?? 10_000;
+    const { store, onLateOutcome, ...limits } = options.outbox ?? {};
+    const delay = (failed: number) => backoff(this.#reconnect, failed, Math.random());
+    this.#outbox = new Outbox({ count: 1_000, age: 23 * hour, ...limits }, delay, store, onLateOutcome);
+    this.#owner = {
+      rejoin: subscription => this.#join(subscription),
+      pause: subscription => void this.#link?.unsubscribe(subscription.topic).catch(() => { /* gone with its connection */ }),
+      leave: subscription => this.#leave(subscription),
+    };
+    this.#connection = new Connection(
+      {
+        url: url.replace(/\/+$/, ""),
+        token: options.token,
+        transports: options.transports ?? ["webSocket", "stream", "poll"],
+        retryWebSocketAfter: options.retryWebSocketAfter ?? 60_000,
+        reconnect: this.#reconnect,
+        suspendAfter: options.suspendAfter ?? 120_000,
+        heartbeat: options.heartbeat ?? 15_000,
+        silence: options.silence ?? 30_000,
+        openTimeout: options.openTimeout ?? 10_000,
+        answerTimeout: this.#answerTimeout,
+      },
+      {
+        opened: link => this.#opened(link),
+        lost: () => this.#lost(),
+        events: events => this.#arrive(events),
+        control: control => this.#obey(control),
+        state: state => { for (const listener of [...this.#stateListeners]) notify(listener, state); },
+        closed: reason => this.#end(reason),
+      },
+    );
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
+  }
+
+  /** How events come at the moment; undefined while there is no connection. */
+  get transport(): Transport | undefined {
+    return this.#connection.transport;
+  }
+
+  /** How many publishes have no answer yet. */
+  get waiting(): number {
+    return this.#outbox.count;
+  }
+
+  /** Called at each change of state, until the returned function is called. */
+  onState(listener: (state: ConnectionState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  /** Resolves when connected; fails when the client is closed. From then on it comes back by itself. */
+  connect(): Promise<void> {
+    this.#start();
+    return new Promise((resolve, reject) => {
+      const look = ({ name, reason }: ConnectionState): boolean => {
+        if (name === "connected") resolve();
+        else if (name === "closed") reject(reason ?? disconnected());
+        else return false;
+        return true;
+      };
+      if (look(this.state)) return;
+      const leave = this.onState(state => { if (look(state)) leave(); });
+    });
+  }
+
+  /** Drops the connection and stays away until {@link connect}. Subscriptions and what waits are kept. */
+  disconnect(): void {
+    this.#connection.stop();
+  }
+
+  /** Tries to connect now, for example because the user asks for it. */
+  retryNow(): void {
+    this.#connection.wake();
+  }
+
+  /** Ends everything. What has no answer yet fails with `closed`. */
+  close(): void {
+    this.#connection.close(new RealtimeError("closed", "The client was closed.", false));
+  }
+
+  /**
+   * Subscribes to a topic. A client has one subscription per topic; another one replaces it.
+   *
+   * @returns the events, once the server has accepted: nothing published after this is missed
+   */
+  async subscribe<T = unknown>(topic: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
+    this.#start();
+    options.signal?.throwIfAborted();
+    const stored = options.position ? undefined : await options.positions?.load(topic);
+    const subscription = new Subscription<T>(this.#owner, topic, stored ? { ...options, position: stored } : options);
+    const shared = subscription as unknown as Subscription;
+    this.#subscriptions.get(topic)?.end(new RealtimeError("replaced", "Another subscription to the topic has replaced this one.", false));
+    this.#subscriptions.set(topic, shared);
+    options.signal?.addEventListener("abort", () => subscription.close(), { once: true });
+
+    const accepted = new Promise<void>((resolve, reject) => {
+      this.#accepted.set(shared, error => { if (error) reject(error); else resolve(); });
+    });
+    void subscription.closed.then(error => this.#settle(shared, error ?? new RealtimeError("closed", "The subscription was closed.", false)));
+    this.#join(shared);
+    await accepted;
+    void subscription.run();
+    return subscription;
+  }
+
+  /**
+   * Publishes an event; while there is no connection it waits. Events of one topic are published in the order of these calls.
+   *
+   * @returns where the event is, once the server has stored it
+   */
+  publish(topic: string, event: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReply> {
+    this.#start();
+    if (options.queue === false && !this.#link) return Promise.reject(disconnected());
+    const { id = newId(), entityId, v } = options;
+    return this.#outbox.add({ topic, event, payload, id, ...(entityId !== undefined && { entityId }), ...(v !== undefined && { v }) });
+  }
+
+  /** A page of a topic's past. */
+  history(request: HistoryRequest): Promise<HistoryPage> {
+    return this.#call(link => link.history(request));
+  }
+
+  /** Says that this consumer, a device of the user, has dealt with everything up to the position. */
+  acknowledge(topic: string, position: Position, consumer: string): Promise<void> {
+    return this.#call(link => link.acknowledge(topic, position, consumer));
+  }
+
+  #start(): void {
+    this.#outbox.open();
+    this.#expiring ??= setInterval(() => this.#outbox.expire(), 10_000);
+    this.#connection.start();
+  }
+
+  async #call<T>(call: (link: Link) => Promise<T>): Promise<T> {
+    if (!this.#link) throw disconnected();
+    return await withTimeout(call(this.#link), this.#answerTimeout);
+  }
+
+  #opened(link: Link): void {
+    this.#link = link;
+    for (const subscription of this.#subscriptions.values()) {
+      if (!subscription.isPaused) this.#join(subscription);
+    }
+    this.#outbox.connect(requests => withTimeout(link.publish(requests), this.#answerTimeout));
+  }
+
+  #lost(): void {
+    this.#link = undefined;
+    this.#outbox.connect(undefined);
+  }
+
+  #end(reason: RealtimeError): void {
+    clearInterval(this.#expiring);
+    this.#outbox.close(reason);
+    for (const subscription of this.#subscriptions.values()) subscription.end(reason);
+    this.#subscriptions.clear();
+    this.#stateListeners.clear();
+  }
+
+  #join(subscription: Subscription): void {
+    this.#joins.add(subscription);
+    void this.#joinAll();
+  }
+
+  /** One call at a time, for all that wait. */
+  async #joinAll(): Promise<void> {
+    if (this.#isJoining) return;
+    this.#isJoining = true;
+    // Those of one moment go together.
+    await Promise.resolve();
+    for (let link = this.#link; link && this.#joins.size > 0; link = this.#link) {
+      const joining = [...this.#joins].slice(0, maxJoinsAtOnce);
+      for (const one of joining) this.#joins.delete(one);
+      await this.#joinSome(link, joining.filter(one => this.#isCurrent(one)));
+    }
+    this.#isJoining = false;
+  }
+
+  async #joinSome(link: Link, joining: readonly Subscription[]): Promise<void> {
+    if (joining.length === 0) return;
+    try {
+      const outcomes = await withTimeout(link.subscribe(joining.map(one => one.request())), this.#answerTimeout);
+      joining.forEach((one, i) => this.#joined(one, outcomes[i]));
+    } catch (failure) {
+      const error = failure instanceof RealtimeError ? failure : disconnected(failure);
+      for (const one of joining) {
+        if (!error.retryable) this.#endOne(one, error);
+        // With a link that is gone they wait for the next, which all of them join.
+        else if (this.#link === link) this.#joinLater(one);
+      }
+    }
+  }
+
+  #joined(subscription: Subscription, outcome: Outcome<SubscribeReply> | undefined): void {
+    if (!this.#isCurrent(subscription) || !outcome) return;
+    if (outcome.reply) {
+      this.#refused.delete(subscription);
+      if (subscription.joined(outcome.reply)) this.#settle(subscription);
+      else this.#joins.add(subscription);
+      return;
+    }
+
+    const error = RealtimeError.from(outcome.error);
+    if (error.retryable) {
+      this.#joinLater(subscription);
+    } else {
+      this.#endOne(subscription, error);
+    }
+  }
+
+  #endOne(subscription: Subscription, error: RealtimeError): void {
+    if (this.#isCurrent(subscription)) this.#subscriptions.delete(subscription.topic);
+    subscription.end(error);
+  }
+
+  #joinLater(subscription: Subscription): void {
+    const failed = this.#refused.get(subscription) ?? 0;
+    this.#refused.set(subscription, failed + 1);
+    setTimeout(() => { if (this.#isCurrent(subscription)) this.#join(subscription); }, backoff(this.#reconnect, failed, Math.random()));
+  }
+
+  #leave(subscription: Subscription): void {
+    if (!this.#isCurrent(subscription)) return;
+    this.#subscriptions.delete(subscription.topic);
+    this.#link?.unsubscribe(subscription.topic).catch(() => { /* gone with its connection */ });
+  }
+
+  #settle(subscription: Subscription, error?: RealtimeError): void {
+    this.#accepted.get(subscription)?.(error);
+    this.#accepted.delete(subscription);
+  }
+
+  #isCurrent(subscription: Subscription): boolean {
+    return this.#subscriptions.get(subscription.topic) === subscription;
+  }
+
+  #arrive(events: readonly TopicEvent[]): void {
+    // Most messages are of one topic.
+    for (let from = 0, to = 1; from < events.length; from = to++) {
+      const { topic } = events[from]!;
+      while (to < events.length && events[to]!.topic === topic) to++;
+      this.#subscriptions.get(topic)?.arrive(from === 0 && to === events.length ? events : events.slice(from, to));
+    }
+  }
+
+  #obey(control: Control): void {
+    const subscription = this.#subscriptions.get(control.topic ?? "");
+    if (control.type === "unsubscribed" && subscription) {
+      this.#endOne(subscription, new RealtimeError(control.code ?? "forbidden", control.reason ?? "The server has ended the subscription.", false));
+    } else {
+      subscription?.control(control);
+    }
+  }
+}

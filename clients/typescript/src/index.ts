@@ -1,0 +1,12 @@
+export type { Backoff } from "./backoff.js";
+export { RealtimeClient, type ClientOptions, type OutboxOptions, type PublishOptions } from "./client.js";
+export { RealtimeError } from "./errors.js";
+export { newId } from "./ids.js";
+export type { Transport } from "./link.js";
+export type { LateOutcome, OutboxItem, OutboxLimits, OutboxStore } from "./outbox.js";
+export { positionOf } from "./sequence.js";
+export type { ConnectionState, ConnectionStateName } from "./state.js";
+export { indexedDbOutbox } from "./stores/outbox.js";
+export { sessionPositions } from "./stores/positions.js";
+export type { Lost, PositionStore, SubscribeOptions, Subscription } from "./subscription.js";
+export type { HistoryPage, HistoryRequest, Position, PublishReply, Qos, Recovery, Rewind, TopicEvent } from "./wire.js";

@@ -1,0 +1,33 @@
+// One connection, of whatever transport, from its opening to its end. Reconnecting is somebody else's business.
+
+import type { RealtimeError } from "./errors.js";
+import type {
+  Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, PublishRequest, SubscribeReply, SubscribeRequest, TopicEvent,
+} from "./wire.js";
+
+/** How events come: over a WebSocket, or, where none passes, as a stream or by asking again and again. */
+export type Transport = "webSocket" | "stream" | "poll";
+
+export interface LinkListener {
+  events(events: readonly TopicEvent[]): void;
+  control(control: Control): void;
+  /** The server has shown that it lives. */
+  heard?(): void;
+}
+
+/** Calls fail with a {@link RealtimeError}: `disconnected` where the link broke, else what the server said. */
+export interface Link {
+  readonly transport: Transport;
+  /** Settles when the link is gone, with the server's reason if it gave one. Never rejects. */
+  readonly closed: Promise<RealtimeError | undefined>;
+  subscribe(requests: readonly SubscribeRequest[]): Promise<readonly Outcome<SubscribeReply>[]>;
+  unsubscribe(topic: string): Promise<void>;
+  publish(requests: readonly PublishRequest[]): Promise<readonly Outcome<PublishReply>[]>;
+  history(request: HistoryRequest): Promise<HistoryPage>;
+  acknowledge(topic: string, position: Position, consumer: string): Promise<void>;
+  /** Gives the living link a new token. */
+  refresh(token: string): Promise<void>;
+  /** A round trip: fails where nobody answers any more. */
+  probe(): Promise<void>;
+  close(): void;
+}

@@ -1,0 +1,125 @@
+// What travels between a client and the server, field for field as in docs/protocol.md.
+
+/** A place in a topic: so far has been read. Its text form is `epoch:offset`. */
+export interface Position {
+  /** One incarnation of the topic's log; opaque. */
+  readonly epoch: string;
+  /** 1, 2, 3 … per topic; 0 is before the first event. */
+  readonly offset: number;
+}
+
+/** An event of a topic. `T` is the type of its payload. */
+export interface TopicEvent<T = unknown> {
+  /** `type:identifier` */
+  readonly topic: string;
+  /** What happened, for example `chat:message`. */
+  readonly event: string;
+  /** Absent, like the epoch, where the event is ephemeral: it is in no log and not recovered. */
+  readonly offset?: number;
+  readonly epoch?: string;
+  /** The publish's id. */
+  readonly id: string | null;
+  /** The version of the payload's form. */
+  readonly v: number;
+  readonly data: {
+    /** The thing the event is about. */
+    readonly entity_id: string | null;
+    readonly payload: T;
+    /** Who published it; null where the server did. */
+    readonly user_id: string | null;
+    /** UTC, to the millisecond. */
+    readonly timestamp: string;
+  };
+  /** The publisher's trace: a W3C traceparent. */
+  readonly trace_id: string | null;
+}
+
+/**
+ * What became of a position: `none` was asked for; all is there (`recovered`); some events are no longer kept (`gap`); or
+ * the position belongs to another incarnation of the log (`new_epoch`).
+ */
+export type Recovery = "none" | "recovered" | "gap" | "new_epoch";
+
+/** What a reader who is slower than the topic gets. */
+export type Qos =
+  | { readonly mode: "all" }
+  /** The newest event of each key, which is the event name and the entity id. */
+  | { readonly mode: "latest" }
+  /** The same, at most once per interval of 10 to 60,000 ms. */
+  | { readonly mode: "conflate"; readonly intervalMs: number };
+
+/** The newest so many events, or those since a time (UTC). */
+export type Rewind = { readonly count: number } | { readonly since: string };
+
+export interface SubscribeRequest {
+  readonly topic: string;
+  readonly position?: Position;
+  readonly rewind?: Rewind;
+  readonly from?: "cursor";
+  readonly consumer?: string;
+  readonly qos?: Qos;
+  readonly ephemeral?: boolean;
+}
+
+export interface SubscribeReply {
+  readonly topic: string;
+  readonly position: Position;
+  readonly recovery: Recovery;
+  readonly events: readonly TopicEvent[];
+  /** Nothing is live yet: subscribe again from the position. */
+  readonly more?: boolean;
+  readonly expiresAt?: string | null;
+}
+
+export interface PublishRequest {
+  readonly topic: string;
+  readonly event: string;
+  readonly payload: unknown;
+  readonly id?: string;
+  readonly entityId?: string;
+  readonly v?: number;
+}
+
+export interface PublishReply {
+  /** Null where the event is ephemeral. */
+  readonly position: Position | null;
+  readonly timestamp: string;
+  /** An earlier publish of the same id appended it. */
+  readonly duplicate: boolean;
+}
+
+export interface HistoryRequest {
+  readonly topic: string;
+  readonly after?: Position;
+  readonly before?: Position;
+  /** At most so many; the server has a limit of its own. */
+  readonly limit?: number;
+}
+
+export interface HistoryPage {
+  /** Ascending. */
+  readonly events: readonly TopicEvent[];
+  readonly position: Position;
+  readonly recovery: Recovery;
+  /** There is no more in this direction. */
+  readonly complete: boolean;
+}
+
+export interface Control {
+  readonly type: string;
+  readonly topic?: string | null;
+  readonly code?: string | null;
+  readonly reason?: string | null;
+  readonly position?: Position | null;
+  readonly count?: number | null;
+  readonly retryAfterMs?: number | null;
+}
+
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** One element's outcome of a call about many. */
+export type Outcome<T> = { readonly reply: T; readonly error?: null } | { readonly reply?: null; readonly error: ErrorBody };
