@@ -190,7 +190,7 @@ internal sealed class DotNetAgent : IAgent
     private RealtimeClient ClientOf(JsonNode members) => _clients[(string)members["client"]!].Client;
 
     private static TimeSpan TimeOf(JsonNode? options, string name, TimeSpan otherwise) =>
-        options?[name] is { } milliseconds ? TimeSpan.FromMilliseconds((double)milliseconds) : otherwise;
+        options?[name] is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds.Deserialize<double>()) : otherwise;
 
     private static T? Read<T>(JsonNode? node) => node.Deserialize<T>(Json);
 

@@ -18,6 +18,7 @@ public sealed class TcpProxy : IAsyncDisposable
     private volatile bool _refuses;
     private volatile bool _blocksWebSockets;
     private volatile bool _holdsStreams;
+    private volatile Weakness _weakness = new(TimeSpan.Zero, 0);
     private volatile int _target;
 
     private TcpProxy(int target, int? others = null)
@@ -64,6 +65,11 @@ public sealed class TcpProxy : IAsyncDisposable
 
     /// <summary>Holds back every stream of server-sent events, as proxies do that pass on an answer when it is whole.</summary>
     public void HoldStreams() => _holdsStreams = true;
+
+    /// <summary>From now on bytes take their time, both ways.</summary>
+    /// <param name="latency">Each piece takes up to twice as long; as on a bad network, no two alike.</param>
+    /// <param name="bytesPerSecond">No more get through; 0: as many as come.</param>
+    public void Weaken(TimeSpan latency, int bytesPerSecond = 0) => _weakness = new Weakness(latency, bytesPerSecond);
 
     /// <summary>The clients of the moment hear nothing any more; what they send is passed on.</summary>
     public void Deafen()
@@ -155,6 +161,12 @@ public sealed class TcpProxy : IAsyncDisposable
         }
     }
 
+    private sealed record Weakness(TimeSpan Latency, int BytesPerSecond)
+    {
+        public TimeSpan TimeFor(int bytes) =>
+            (Latency * 2 * Random.Shared.NextDouble()) + (BytesPerSecond == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds((double)bytes / BytesPerSecond));
+    }
+
     private sealed class Pair(Socket client, TcpProxy proxy) : IDisposable
     {
         private readonly Socket _server = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -218,6 +230,11 @@ public sealed class TcpProxy : IAsyncDisposable
                 if (isRequest && proxy._holdsStreams && buffer.AsSpan(0, count).IndexOf("GET /topics/stream"u8) >= 0)
                 {
                     _isDeafened = true;
+                }
+
+                if (proxy._weakness.TimeFor(count) is var time && time > TimeSpan.Zero)
+                {
+                    await Task.Delay(time, TimeProvider.System);
                 }
 
                 for (var sent = 0; sent < count && !_isSwallowed && (isRequest || !_isDeafened);)
