@@ -8,7 +8,7 @@ using System.Text.RegularExpressions;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
-/// <summary>How soon everything is gone is promised of a machine that is not busy with something else, so these run alone.</summary>
+/// <summary>How soon something happens is promised of a machine that is not busy with something else, so these run alone.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class WithTheMachineToThemselves
 {

@@ -10,6 +10,7 @@ namespace RealtimeAspire.Tests.Scenarios;
 /// Two nodes whose only way to a Redis of their own leads through a network that breaks. After each fault events pass again,
 /// both ways, within the stated time, and both nodes have been told to look at the log.
 /// </summary>
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class RedisFaultScenarios(ITestOutputHelper output) : IAsyncLifetime
 {
     /// <summary>Noticed within three seconds, then a new connection.</summary>
