@@ -39,6 +39,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
 
             Store(store => store.Open(TakeOver));
             _isOpen = true;
+            Expire();
             foreach (var (_, lane) in _lanes)
             {
                 Pump_NeedsLock(lane);
@@ -80,6 +81,8 @@ internal sealed class Outbox(RealtimeClientOptions options)
         lock (_lock)
         {
             _link = link;
+            // Before any of it is sent: the server may have forgotten the ids.
+            Expire();
             foreach (var (_, lane) in _lanes)
             {
                 (lane.Failed, lane.IsWaiting) = (0, false);
@@ -140,6 +143,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
                 var lane = LaneOf_NeedsLock(topic.Key);
                 // At first before what has been published since.
                 lane.Entries.InsertRange(_isOpen ? lane.Entries.Count : 0, topic.Select(LeftBehind));
+                Expire();
                 Pump_NeedsLock(lane);
             }
         }

@@ -118,6 +118,8 @@ export class Outbox {
   /** There is a connection, or there is none any more. */
   connect(send: Send | undefined): void {
     this.#send = send;
+    // Before any of it is sent: the server may have forgotten the ids.
+    this.expire();
     for (const lane of this.#lanes.values()) {
       lane.failed = 0;
       this.#pump(lane);
@@ -155,6 +157,7 @@ export class Outbox {
       // What waits is kept in memory, where nothing else can be had.
     }
     this.#opened = true;
+    this.expire();
     for (const lane of this.#lanes.values()) this.#pump(lane);
   }
 
@@ -170,6 +173,7 @@ export class Outbox {
     for (const entry of entries) {
       const lane = this.#lane(entry.request.topic);
       lane.entries.push(entry);
+      this.expire();
       this.#pump(lane);
     }
   }

@@ -107,16 +107,17 @@ test("a full outbox refuses", async () => {
 
 test("what is too old is given up: expired where it was never sent, else unknown", async () => {
   const { outbox, server } = makeOutbox({ count: 10, age: 1_000 });
-  const sent = outbox.add(publish("1"), 0);
+  const start = Date.now();
+  const sent = outbox.add(publish("1"), start);
   outbox.connect(server.send);
   outbox.connect(undefined);
   await server.answer(new Error("lost"));
-  const unsent = outbox.add(publish("2"), 0);
-  const young = outbox.add(publish("3"), 900);
+  const unsent = outbox.add(publish("2"), start);
+  const young = outbox.add(publish("3"), start + 900);
 
-  outbox.expire(1_000);
+  outbox.expire(start + 1_000);
   assert.equal(outbox.count, 3);
-  outbox.expire(1_001);
+  outbox.expire(start + 1_001);
 
   await assert.rejects(sent, failing("unknown"));
   await assert.rejects(unsent, failing("outbox_expired"));
@@ -141,4 +142,18 @@ test("a closed one fails all that wait and all that come", async () => {
 
   await waiting;
   await assert.rejects(outbox.add(publish("2")), failing("closed"));
+});
+
+test("what others have left too long ago is given up and not sent", async () => {
+  const late: (string | undefined)[] = [];
+  const item = { request: publish("a"), at: Date.now() - 61_000 };
+  const store = { open: async (take: (items: readonly typeof item[]) => void) => take([item]), put: () => {}, delete: () => {}, close: () => {} };
+  const outbox = new Outbox({ count: 100, age: 60_000 }, () => 0, store, outcome => late.push("error" in outcome ? outcome.error.code : undefined));
+  const server = new Server();
+  outbox.connect(server.send);
+
+  outbox.open();
+  await settled();
+
+  assert.deepEqual([server.ids, late, outbox.count], [[], ["unknown"], 0]);
 });
