@@ -1,7 +1,7 @@
 // What an application works with: one client per server and user.
 
 import { backoff, type Backoff } from "./backoff.js";
-import { Connection, withTimeout } from "./connection.js";
+import { Connection } from "./connection.js";
 import { disconnected, RealtimeError } from "./errors.js";
 import { newId } from "./ids.js";
 import type { Link, Transport } from "./link.js";
@@ -9,6 +9,7 @@ import { notify } from "./notify.js";
 import { Outbox, type LateOutcome, type OutboxLimits, type OutboxStore } from "./outbox.js";
 import type { ConnectionState } from "./state.js";
 import { Subscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
+import { withTimeout } from "./waiting.js";
 import type { Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, SubscribeReply, TopicEvent } from "./wire.js";
 
 /** Times are in milliseconds. */

@@ -9,6 +9,7 @@ import type { ConnectionState } from "./state.js";
 import { HttpLink } from "./transports/http.js";
 import { openHub } from "./transports/hub.js";
 import { request } from "./transports/request.js";
+import { sleep, untilAborted, withTimeout } from "./waiting.js";
 import type { Control } from "./wire.js";
 
 export interface ConnectionSettings {
@@ -315,33 +316,4 @@ export class Connection {
     await sleep(ms, AbortSignal.any([stopped, woken.signal]));
     this.#wake = undefined;
   }
-}
-
-function sleep(ms: number, ended: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = () => {
-      clearTimeout(timer);
-      ended.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    if (ended.aborted) done();
-    else ended.addEventListener("abort", done);
-  });
-}
-
-function untilAborted<T>(promise: Promise<T>, aborted: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(disconnected());
-    if (aborted.aborted) return abort();
-    aborted.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => aborted.removeEventListener("abort", abort));
-  });
-}
-
-export function withTimeout<T>(promise: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(disconnected(new Error(`No answer within ${ms} ms.`))), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
