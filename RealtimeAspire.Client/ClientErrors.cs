@@ -15,6 +15,11 @@ internal static class ClientErrors
 
     public static ErrorCode OutboxExpired { get; } = new("outbox_expired", 504, Retryable: false, "The publish could not be sent in time.");
 
+    public static ErrorCode CircuitOpen { get; } =
+        new("circuit_open", 503, Retryable: true, "Requests to the server fail one after another; none is sent for a moment.");
+
+    public static ErrorCode OptionInvalid { get; } = new("option_invalid", 400, Retryable: false, "An option of the client is out of range.");
+
     public static ErrorCode Unknown { get; } =
         new("unknown", 504, Retryable: false, "The publish was sent and not answered in time; it may have been published.");
 }

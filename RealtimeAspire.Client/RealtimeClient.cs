@@ -1,5 +1,4 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
+using System.Diagnostics;
 using System.Text.Json;
 using RealtimeAspire.Client.Transports;
 using RealtimeAspire.Protocol;
@@ -16,23 +15,17 @@ namespace RealtimeAspire.Client;
 /// await foreach (var e in room) { … }
 /// </code>
 /// </example>
-public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener, ISubscriptionOwner
+public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
 {
-    private const int MaxJoinsAtOnce = 200;
-
     private static readonly TimeSpan ExpireInterval = TimeSpan.FromSeconds(10);
 
     private readonly RealtimeClientOptions _options;
     private readonly ServerConnection _connection;
     private readonly Outbox _outbox;
     private readonly ITimer _expiring;
-    private readonly ConcurrentDictionary<string, TopicSubscription> _subscriptions = new(StringComparer.Ordinal);
-    private readonly ConditionalWeakTable<TopicSubscription, Joining> _joining = [];
-    private readonly Lock _lock = new();
-
-    // Under the lock.
-    private readonly HashSet<TopicSubscription> _joins = [];
-    private bool _isJoining;
+    private readonly Subscriptions _subscriptions;
+    private readonly Calls _calls;
+    private readonly Receipts _receipts;
 
     private volatile ILink? _link;
 
@@ -48,12 +41,22 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
     /// <summary>Makes a client; it connects with <see cref="ConnectAsync"/>, and with the first subscribe or publish.</summary>
     /// <param name="server">The server's address; the hub is at <c>/realtime</c> below it.</param>
     /// <param name="options">What differs from the defaults.</param>
+    /// <exception cref="RealtimeException"><c>option_invalid</c>.</exception>
     public RealtimeClient(Uri server, RealtimeClientOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(server);
         _options = options ?? new RealtimeClientOptions();
+        _options.Validate();
+        if (server is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
+        {
+            throw new RealtimeException(ClientErrors.OptionInvalid, "The server's address begins with http:// or https://.");
+        }
+
         _connection = new ServerConnection(server, _options, this);
         _outbox = new Outbox(_options);
+        _subscriptions = new Subscriptions(_options);
+        _calls = new Calls(_options);
+        _receipts = new Receipts(_options, () => _link);
         _expiring = _options.Time.CreateTimer(static outbox => ((Outbox)outbox!).Expire(), _outbox, ExpireInterval, ExpireInterval);
     }
 
@@ -118,42 +121,7 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
     public async Task<TopicSubscription> SubscribeAsync(string topic, SubscribeOptions? options = null, CancellationToken cancellationToken = default)
     {
         Start();
-        options ??= new SubscribeOptions();
-        if (options is { Position: null, Positions: { } positions })
-        {
-            options = options with { Position = await positions.LoadAsync(topic, cancellationToken) };
-        }
-
-        var subscription = new TopicSubscription(this, topic, options);
-        var joining = _joining.GetOrCreateValue(subscription);
-        TopicSubscription? replaced = null;
-        _subscriptions.AddOrUpdate(topic, subscription, (_, current) =>
-        {
-            replaced = current;
-            return subscription;
-        });
-        replaced?.End(new RealtimeException(ClientErrors.Replaced));
-        if (State is { Status: ConnectionStatus.Closed, Reason: { } reason })
-        {
-            EndOne(subscription, reason);
-        }
-
-        ((ISubscriptionOwner)this).Rejoin(subscription);
-        try
-        {
-            if (await Task.WhenAny(joining.Accepted.Task, subscription.Ended).WaitAsync(cancellationToken) == subscription.Ended)
-            {
-                throw await subscription.Ended ?? new RealtimeException(ClientErrors.Closed);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            await subscription.DisposeAsync();
-            throw;
-        }
-
-        _ = Task.Run(subscription.RunAsync, CancellationToken.None);
-        return subscription;
+        return await _subscriptions.AddAsync(topic, options ?? new SubscribeOptions(), cancellationToken);
     }
 
     /// <summary>Publishes an event; while there is no connection it waits. Events of one topic are published in the order of these calls.</summary>
@@ -178,6 +146,7 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
             return Task.FromException<PublishReply>(new RealtimeException(ErrorCode.Disconnected));
         }
 
+        var activity = ClientTracing.Start("publish", ActivityKind.Producer, topic, eventName);
         var request = new PublishRequest
         {
             Topic = topic,
@@ -185,18 +154,60 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
             Payload = JsonSerializer.SerializeToElement(payload, JsonSerializerOptions.Web),
             Id = id ?? Guid.CreateVersion7(_options.Time.GetUtcNow()).ToString(),
             EntityId = entityId,
+            TraceId = activity?.Id,
         };
-        return _outbox.AddAsync(request).WaitAsync(cancellationToken);
+        return activity.EndWith(_outbox.AddAsync(request)).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Calls a method that some client handles on the topic, <c>user:ada</c> for example for those of one user; one of them is asked, once.
+    /// While there is no connection it waits, up to its time-out.
+    /// </summary>
+    /// <typeparam name="T">The answer's type.</typeparam>
+    /// <param name="topic">The topic's name.</param>
+    /// <param name="method">What is asked for.</param>
+    /// <param name="payload">Is written as JSON with camel case names.</param>
+    /// <param name="timeout">How long to wait for the answer, and for a connection before; 5 s by default, at most 60 s.</param>
+    /// <param name="cancellationToken">Stops waiting; it may be done all the same.</param>
+    /// <returns>The handler's answer.</returns>
+    /// <exception cref="RealtimeException">
+    /// The server's code, or the handler's. Without an answer (<c>call_timeout</c>, <c>handler_gone</c>, <c>disconnected</c>) it may have
+    /// been done all the same.
+    /// </exception>
+    public async Task<T?> CallAsync<T>(string topic, string method, object? payload = null, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
+    {
+        Start();
+        var answer = await _calls.CallAsync(topic, method, JsonSerializer.SerializeToElement(payload, JsonSerializerOptions.Web), timeout ?? Calls.DefaultTimeout, cancellationToken);
+        return answer.Deserialize<T>(JsonSerializerOptions.Web);
+    }
+
+    /// <summary>
+    /// Handles calls of a method, across reconnects; over a WebSocket only. A client has one handler for each method of a topic; another
+    /// one replaces it.
+    /// </summary>
+    /// <param name="topic">The topic's name.</param>
+    /// <param name="method">The method.</param>
+    /// <param name="handler">
+    /// Answers with what it returns, as JSON with camel case names. Where it throws, the call fails with <c>call_failed</c>; with a code of
+    /// the application where it throws a <see cref="RealtimeException"/> whose code begins with <c>app_</c>.
+    /// </param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>What ends it, once the server has accepted.</returns>
+    /// <exception cref="RealtimeException">Refused, with the server's code or <c>closed</c>.</exception>
+    public Task<CallHandling> HandleAsync(string topic, string method, Func<IncomingCall, Task<object?>> handler, CancellationToken cancellationToken = default)
+    {
+        Start();
+        return _calls.HandleAsync(topic, method, handler, cancellationToken);
     }
 
     /// <summary>A page of a topic's past.</summary>
     /// <exception cref="RealtimeException">The server's code or <c>disconnected</c>.</exception>
     public Task<HistoryReply> HistoryAsync(HistoryRequest request, CancellationToken cancellationToken = default) =>
-        CallAsync(link => link.HistoryAsync(request, cancellationToken));
+        AskAsync(link => link.HistoryAsync(request, cancellationToken));
 
     /// <summary>Says that a consumer, a device of the user, has dealt with everything up to the position.</summary>
     /// <exception cref="RealtimeException">The server's code or <c>disconnected</c>.</exception>
-    public Task AcknowledgeAsync(string topic, Position position, string consumer, CancellationToken cancellationToken = default) => CallAsync(async link =>
+    public Task AcknowledgeAsync(string topic, Position position, string consumer, CancellationToken cancellationToken = default) => AskAsync(async link =>
     {
         await link.AcknowledgeAsync(new AcknowledgeRequest { Topic = topic, Position = position, Consumer = consumer }, cancellationToken);
         return true;
@@ -206,27 +217,24 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
     public async ValueTask DisposeAsync()
     {
         await _expiring.DisposeAsync();
+        await _receipts.DisposeAsync();
         await _connection.DisposeAsync();
     }
 
     void IServerConnectionListener.Opened(ILink link)
     {
         _link = link;
-        foreach (var (_, subscription) in _subscriptions)
-        {
-            if (!subscription.IsPaused)
-            {
-                Join(subscription);
-            }
-        }
-
+        _subscriptions.Connect(link);
         _outbox.Connect(link);
+        _calls.Connect(link);
     }
 
     void IServerConnectionListener.Lost()
     {
         _link = null;
+        _subscriptions.Connect(null);
         _outbox.Connect(null);
+        _calls.Connect(null);
     }
 
     void IServerConnectionListener.Changed(ConnectionState state) => StateChanged?.Invoke(state);
@@ -234,56 +242,19 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
     void IServerConnectionListener.Ended(RealtimeException reason)
     {
         _outbox.Close(reason);
-        foreach (var (_, subscription) in _subscriptions)
-        {
-            EndOne(subscription, reason);
-        }
+        _calls.Close(reason);
+        _subscriptions.Close(reason);
     }
 
-    void ILinkListener.Events(TopicEvent[] events)
+    void IServerListener.Events(TopicEvent[] events)
     {
-        foreach (var arrived in events)
-        {
-            if (_subscriptions.TryGetValue(arrived.Topic, out var subscription))
-            {
-                subscription.Arrive(arrived);
-            }
-        }
+        _receipts.Arrived(events);
+        _subscriptions.Arrive(events);
     }
 
-    void ILinkListener.Heard()
-    {
-    }
+    void IServerListener.Control(Control control) => _subscriptions.Obey(control);
 
-    void ILinkListener.Control(Control control)
-    {
-        if (control.Topic is null || !_subscriptions.TryGetValue(control.Topic, out var subscription))
-        {
-            return;
-        }
-
-        if (control.Type == Control.Unsubscribed)
-        {
-            var error = ErrorCode.Find(control.Code ?? ErrorCode.Forbidden.Code);
-            EndOne(subscription, new RealtimeException(error, control.Reason ?? error.Sentence));
-        }
-        else
-        {
-            subscription.Obey(control);
-        }
-    }
-
-    void ISubscriptionOwner.Rejoin(TopicSubscription subscription) => Join(subscription);
-
-    void ISubscriptionOwner.Pause(TopicSubscription subscription) => _ = UnsubscribeAsync(subscription.Topic);
-
-    void ISubscriptionOwner.Leave(TopicSubscription subscription)
-    {
-        if (_subscriptions.TryRemove(KeyValuePair.Create(subscription.Topic, subscription)))
-        {
-            _ = UnsubscribeAsync(subscription.Topic);
-        }
-    }
+    void IServerListener.Request(IncomingCall call) => _ = _calls.AnswerAsync(call);
 
     private void Start()
     {
@@ -291,154 +262,16 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
         _connection.Start();
     }
 
-    private async Task<T> CallAsync<T>(Func<ILink, Task<T>> call)
+    private async Task<T> AskAsync<T>(Func<ILink, Task<T>> ask)
     {
         var link = _link ?? throw new RealtimeException(ErrorCode.Disconnected);
         try
         {
-            return await call(link).WaitAsync(_options.AnswerTimeout, _options.Time);
+            return await ask(link).WaitAsync(_options.AnswerTimeout, _options.Time);
         }
         catch (TimeoutException exception)
         {
             throw new RealtimeException(ErrorCode.Disconnected, ErrorCode.Disconnected.Sentence, exception);
         }
-    }
-
-    private async Task UnsubscribeAsync(string topic)
-    {
-        try
-        {
-            await (_link?.UnsubscribeAsync(topic, CancellationToken.None) ?? Task.CompletedTask);
-        }
-        catch (RealtimeException)
-        {
-            // Gone with its connection.
-        }
-    }
-
-    private void Join(TopicSubscription subscription)
-    {
-        lock (_lock)
-        {
-            _joins.Add(subscription);
-            if (_isJoining)
-            {
-                return;
-            }
-
-            _isJoining = true;
-        }
-
-        _ = Task.Run(JoinAllAsync);
-    }
-
-    /// <summary>One call at a time, for all that wait.</summary>
-    private async Task JoinAllAsync()
-    {
-        while (true)
-        {
-            TopicSubscription[] some;
-            ILink? link;
-            lock (_lock)
-            {
-                link = _link;
-                some = link is null ? [] : [.. _joins.Take(MaxJoinsAtOnce)];
-                _joins.ExceptWith(some);
-                if (some.Length == 0)
-                {
-                    _isJoining = false;
-                    return;
-                }
-            }
-
-            await JoinSomeAsync(link!, Array.FindAll(some, IsCurrent));
-        }
-    }
-
-    private async Task JoinSomeAsync(ILink link, TopicSubscription[] some)
-    {
-        if (some.Length == 0)
-        {
-            return;
-        }
-
-        try
-        {
-            var outcomes = await CallAsync(_ => link.SubscribeAsync(Array.ConvertAll(some, static one => one.BeginJoin()), CancellationToken.None));
-            foreach (var (one, outcome) in some.Zip(outcomes))
-            {
-                Joined(one, outcome);
-            }
-        }
-        catch (RealtimeException exception)
-        {
-            foreach (var one in some)
-            {
-                if (!exception.Error.Retryable)
-                {
-                    EndOne(one, exception);
-                }
-                else if (_link == link)
-                {
-                    _ = JoinLaterAsync(one);
-                }
-            }
-        }
-    }
-
-    private void Joined(TopicSubscription subscription, SubscribeOutcome outcome)
-    {
-        if (!IsCurrent(subscription))
-        {
-            return;
-        }
-
-        var joining = _joining.GetOrCreateValue(subscription);
-        if (outcome.Reply is { } reply)
-        {
-            joining.Failed = 0;
-            if (subscription.EndJoin(reply))
-            {
-                joining.Accepted.TrySetResult();
-            }
-            else
-            {
-                Join(subscription);
-            }
-        }
-        else if (outcome.Error!.Retryable)
-        {
-            _ = JoinLaterAsync(subscription);
-        }
-        else
-        {
-            EndOne(subscription, new RealtimeException(ErrorCode.Find(outcome.Error.Code), outcome.Error.Message));
-        }
-    }
-
-    private async Task JoinLaterAsync(TopicSubscription subscription)
-    {
-        await Task.Delay(_options.Reconnect.DelayAfter(_joining.GetOrCreateValue(subscription).Failed++), _options.Time);
-        if (IsCurrent(subscription))
-        {
-            Join(subscription);
-        }
-    }
-
-    private void EndOne(TopicSubscription subscription, RealtimeException error)
-    {
-        _subscriptions.TryRemove(KeyValuePair.Create(subscription.Topic, subscription));
-        subscription.End(error);
-    }
-
-    private bool IsCurrent(TopicSubscription subscription) =>
-        _subscriptions.TryGetValue(subscription.Topic, out var current) && ReferenceEquals(current, subscription);
-
-    /// <summary>How far a subscription's way to the server's acceptance is.</summary>
-    private sealed class Joining
-    {
-        public TaskCompletionSource Accepted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public int Failed { get; set; }
     }
 }

@@ -36,6 +36,12 @@ public sealed record RealtimeClientOptions
     /// <summary>How long to wait for an answer before the same request is sent again.</summary>
     public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>After so many requests over HTTP that failed in a row none is sent for <see cref="BreakerPause"/>.</summary>
+    public int BreakerFailures { get; init; } = 5;
+
+    /// <summary>For how long none is sent; then one shows whether it is better.</summary>
+    public TimeSpan BreakerPause { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How many publishes may wait for an answer; more are refused with <c>outbox_full</c>.</summary>
     public int OutboxCount { get; init; } = 1_000;
 
@@ -51,6 +57,37 @@ public sealed record RealtimeClientOptions
     /// <summary>Told what became of publishes that an earlier run has left in the store. Must not block.</summary>
     public Action<LateOutcome>? OnLateOutcome { get; init; }
 
+    /// <summary>For which share of the events, 0 to 1, the server is told that they have arrived. It then shows how long they take. Default: 0.</summary>
+    public double Receipts { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <exception cref="RealtimeException"><c>option_invalid</c>, with the option's name.</exception>
+    internal void Validate()
+    {
+        Require(Transports.Count > 0 && Transports.All(Enum.IsDefined), $"{nameof(Transports)} are some of WebSocket, Stream and Poll.");
+        Require(RetryWebSocketAfter >= TimeSpan.Zero, $"{nameof(RetryWebSocketAfter)} is 0 or more.");
+        Require(SuspendAfter >= TimeSpan.Zero, $"{nameof(SuspendAfter)} is 0 or more.");
+        Require(Heartbeat > TimeSpan.Zero, $"{nameof(Heartbeat)} is more than 0.");
+        Require(OpenTimeout > TimeSpan.Zero, $"{nameof(OpenTimeout)} is more than 0.");
+        Require(AnswerTimeout > TimeSpan.Zero, $"{nameof(AnswerTimeout)} is more than 0.");
+        Require(Silence > Heartbeat, $"{nameof(Silence)} is more than {nameof(Heartbeat)}.");
+        Require(Reconnect.First > TimeSpan.Zero && Reconnect.Longest >= Reconnect.First, $"{nameof(Reconnect)}.First is more than 0, and {nameof(Reconnect)}.Longest not less.");
+        Require(BreakerFailures >= 1, $"{nameof(BreakerFailures)} is 1 or more.");
+        Require(BreakerPause > TimeSpan.Zero, $"{nameof(BreakerPause)} is more than 0.");
+        Require(OutboxCount >= 1, $"{nameof(OutboxCount)} is 1 or more.");
+        Require(
+            OutboxAge > TimeSpan.Zero && OutboxAge < TimeSpan.FromHours(24),
+            $"{nameof(OutboxAge)} is more than 0 and less than the 24 hours for which the server remembers ids.");
+        Require(Receipts is >= 0 and <= 1, $"{nameof(Receipts)} is a share, 0 to 1.");
+    }
+
+    private static void Require(bool holds, string sentence)
+    {
+        if (!holds)
+        {
+            throw new RealtimeException(ClientErrors.OptionInvalid, sentence);
+        }
+    }
 }

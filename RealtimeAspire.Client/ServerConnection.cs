@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
+using System.Net.NetworkInformation;
 using RealtimeAspire.Client.Transports;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Client;
 
 /// <summary>Hears what becomes of the connection.</summary>
-internal interface IServerConnectionListener : ILinkListener
+internal interface IServerConnectionListener : IServerListener
 {
     void Opened(ILink link);
 
@@ -26,6 +27,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
     private readonly TimeProvider _time = options.Time;
+    private readonly Breaker _breaker = new(options.BreakerFailures, options.BreakerPause, options.Time);
     private readonly Lock _lock = new();
 
     // Under the lock.
@@ -79,6 +81,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     /// <summary>The next attempt begins now; a link that has been silent is asked whether it lives.</summary>
     public void Wake()
     {
+        _breaker.Reset();
         lock (_lock)
         {
             _pause?.Cancel();
@@ -96,13 +99,13 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
         await _running;
     }
 
-    void ILinkListener.Events(TopicEvent[] events)
+    void IServerListener.Events(TopicEvent[] events)
     {
         Volatile.Write(ref _heardAt, _time.GetTimestamp());
         listener.Events(events);
     }
 
-    void ILinkListener.Control(Control control)
+    void IServerListener.Control(Control control)
     {
         Volatile.Write(ref _heardAt, _time.GetTimestamp());
         if (_link is not { } link)
@@ -122,6 +125,12 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
         {
             listener.Control(control);
         }
+    }
+
+    void IServerListener.Request(IncomingCall call)
+    {
+        Volatile.Write(ref _heardAt, _time.GetTimestamp());
+        listener.Request(call);
     }
 
     void ILinkListener.Heard() => Volatile.Write(ref _heardAt, _time.GetTimestamp());
@@ -152,6 +161,23 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     private async Task RunAsync(Task before, CancellationToken stopped)
     {
         await before;
+        NetworkChange.NetworkAddressChanged += WakeOnChange;
+        NetworkChange.NetworkAvailabilityChanged += WakeOnChange;
+        try
+        {
+            await RunAsync(stopped);
+        }
+        finally
+        {
+            NetworkChange.NetworkAddressChanged -= WakeOnChange;
+            NetworkChange.NetworkAvailabilityChanged -= WakeOnChange;
+        }
+
+        void WakeOnChange(object? sender, EventArgs change) => Wake();
+    }
+
+    private async Task RunAsync(CancellationToken stopped)
+    {
         var lostAt = _time.GetTimestamp();
         var (failed, renew) = (0, false);
         Enter(new ConnectionState(ConnectionStatus.Connecting), stopped);
@@ -167,7 +193,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
                 listener.Opened(link);
                 while (_early.TryDequeue(out var control))
                 {
-                    ((ILinkListener)this).Control(control);
+                    ((IServerListener)this).Control(control);
                 }
 
                 _ = WatchAsync(link);
@@ -260,7 +286,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
             await GreetAsync(token, null, stopped);
         }
 
-        return new HttpLink(new HttpDoor(server, token, options.AnswerTimeout, _time), options, this);
+        return new HttpLink(new HttpDoor(server, token, options.AnswerTimeout, _breaker, _time), options, this);
     }
 
     private async Task<ILink> OpenWebSocketAsync(string? token, CancellationToken stopped)
@@ -278,7 +304,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     {
         try
         {
-            var door = new HttpDoor(server, token, options.OpenTimeout, _time);
+            var door = new HttpDoor(server, token, options.OpenTimeout, _breaker, _time);
             await door.AskAsync<object>(HttpMethod.Post, "/realtime/negotiate?negotiateVersion=1", null, null, TimeSpan.Zero, stopped);
         }
         catch (RealtimeException exception)
@@ -288,7 +314,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
                 _askedToWait = wait + options.Reconnect.DelayAfter(0);
             }
 
-            throw exception.Error == ErrorCode.Disconnected ? unless ?? exception : exception;
+            throw exception.Error == ErrorCode.Disconnected || exception.Error == ClientErrors.CircuitOpen ? unless ?? exception : exception;
         }
     }
 

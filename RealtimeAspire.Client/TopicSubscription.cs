@@ -120,6 +120,7 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
         {
             await foreach (var next in this)
             {
+                using var activity = next.StartActivity();
                 await handle(next);
             }
         }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 
 namespace RealtimeAspire.Protocol;
@@ -12,6 +13,9 @@ namespace RealtimeAspire.Protocol;
 /// <param name="Sentence">What it means, for people.</param>
 public sealed record ErrorCode(string Code, int Status, bool Retryable, string Sentence)
 {
+    private const string ApplicationPrefix = "app_";
+    private const int MaxApplicationLength = 60;
+
     /// <summary>The body is not what the method takes.</summary>
     public static readonly ErrorCode RequestInvalid = new("request_invalid", 400, false, "The request has not the expected form.");
 
@@ -72,6 +76,24 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>The connection was closed because it read too slowly.</summary>
     public static readonly ErrorCode SlowConsumer = new("slow_consumer", 503, true, "The connection read too slowly; connect again and recover.");
 
+    /// <summary>Not the name of a method.</summary>
+    public static readonly ErrorCode MethodInvalid = new("method_invalid", 400, false, "A method is 1 to 64 of letters, digits and . _ : - and starts with a letter.");
+
+    /// <summary>Nobody handles the method.</summary>
+    public static readonly ErrorCode NoHandler = new("no_handler", 404, true, "Nobody handles this method on this topic at the moment.");
+
+    /// <summary>The handler has not answered in time. Whether it has done what was asked for is unknown.</summary>
+    public static readonly ErrorCode CallTimeout = new("call_timeout", 504, true, "There was no answer in time; whether it was done is unknown.");
+
+    /// <summary>The handler was lost before it had answered. Whether it has done what was asked for is unknown.</summary>
+    public static readonly ErrorCode HandlerGone = new("handler_gone", 503, true, "Whoever was asked has gone without an answer; whether it was done is unknown.");
+
+    /// <summary>The handler has answered with an error that has no code of its own.</summary>
+    public static readonly ErrorCode CallFailed = new("call_failed", 422, false, "Whoever was asked could not do it.");
+
+    /// <summary>No such call waits for an answer of this connection.</summary>
+    public static readonly ErrorCode CallUnknown = new("call_unknown", 404, false, "No such call waits for an answer of this connection; it may have waited long enough.");
+
     /// <summary>No token.</summary>
     public static readonly ErrorCode TokenRequired = new("token_required", 401, false, "A bearer token is required.");
 
@@ -125,10 +147,14 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     [
         RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
-        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer, TokenRequired, TokenInvalid, TokenExpired, TokenSubjectMismatch, Forbidden, UserInvalid, DevelopmentOnly,
+        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer,
+        MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
+        TokenRequired, TokenInvalid, TokenExpired, TokenSubjectMismatch, Forbidden, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];
+
+    private static readonly SearchValues<char> ApplicationCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
 
     private static Dictionary<string, ErrorCode> ByCode { get; } = All.ToDictionary(error => error.Code, StringComparer.Ordinal);
 
@@ -137,8 +163,28 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     public static ErrorCode Find(string code) =>
         TryFind(code, out var error) ? error : new ErrorCode(code, 500, Retryable: false, code);
 
-    /// <summary>The entry of a code, if there is one.</summary>
+    /// <summary>The entry of a code, if there is one, or what stands for a code of an application.</summary>
     /// <param name="code">Any text.</param>
     /// <param name="error">The entry, where the result is true.</param>
-    public static bool TryFind(string code, [NotNullWhen(true)] out ErrorCode? error) => ByCode.TryGetValue(code, out error);
+    public static bool TryFind(string code, [NotNullWhen(true)] out ErrorCode? error)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        if (!ByCode.TryGetValue(code, out error) && IsOfApplication(code))
+        {
+            error = CallFailed with { Code = code };
+        }
+
+        return error is not null;
+    }
+
+    /// <summary>Whether it is a code that handlers may answer with: <c>app_</c> and up to 60 of <c>a-z 0-9 _</c>.</summary>
+    /// <param name="code">Any text.</param>
+    public static bool IsOfApplication(string code)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        return code.StartsWith(ApplicationPrefix, StringComparison.Ordinal)
+            && code.Length > ApplicationPrefix.Length
+            && code.Length <= ApplicationPrefix.Length + MaxApplicationLength
+            && !code.AsSpan().ContainsAnyExcept(ApplicationCharacters);
+    }
 }

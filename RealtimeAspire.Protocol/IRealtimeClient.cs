@@ -10,4 +10,8 @@ public interface IRealtimeClient
     /// <summary>Something about a subscription or the connection.</summary>
     /// <param name="control">What.</param>
     Task Control(Control control);
+
+    /// <summary>A call of a method that this connection handles.</summary>
+    /// <param name="call">To be answered once, with <c>Reply</c>.</param>
+    Task Request(IncomingCall call);
 }

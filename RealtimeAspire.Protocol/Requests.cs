@@ -165,6 +165,11 @@ public sealed record PublishRequest
     // Settable: the source generator sets init-only members even where the JSON lacks them, and the default would be lost.
     [JsonPropertyName("v")]
     public int Version { get; set; } = 1;
+
+    /// <summary>The publisher's W3C traceparent: the event's trace then continues it. One that is none is ignored.</summary>
+    [JsonPropertyName("trace_id")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? TraceId { get; init; }
 }
 
 /// <summary>The answer to a <see cref="PublishRequest"/>.</summary>

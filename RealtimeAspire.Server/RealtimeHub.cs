@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.SignalR;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
@@ -8,7 +9,8 @@ namespace RealtimeAspire.Server;
 
 /// <summary>The hub at <c>/realtime</c>. One connection carries everything, so its methods only delegate.</summary>
 /// <remarks>Arguments are untrusted; the paths validate them.</remarks>
-internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge, RefreshPath refresh)
+internal sealed class RealtimeHub(
+    PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge, CallPath calls, ReceiptPath receipts, RefreshPath refresh)
     : Hub<IRealtimeClient>
 {
     private Connection Connection => Context.Features.Get<Connection>()!;
@@ -36,6 +38,16 @@ internal sealed class RealtimeHub(PublishPath publish, SubscribePath subscribe, 
 
     public Task Acknowledge(AcknowledgeRequest request) =>
         acknowledge.AcknowledgeAsync(Connection.Caller, Required(request), Context.ConnectionAborted);
+
+    public Task<JsonElement> Call(CallRequest request) => calls.CallAsync(Connection, Required(request), Context.ConnectionAborted);
+
+    public Task Handle(HandleRequest request) => calls.HandleAsync(Connection, Required(request));
+
+    public Task Unhandle(HandleRequest request) => calls.UnhandleAsync(Connection, Required(request));
+
+    public void Reply(ReplyRequest request) => calls.Reply(Connection, Required(request));
+
+    public void Receipts(Receipt?[] received) => receipts.Take(Connection.Caller, Required(received));
 
     public Task<RefreshReply> Refresh(string token) => refresh.RefreshAsync(Connection, token);
 

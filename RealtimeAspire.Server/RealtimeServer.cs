@@ -12,6 +12,7 @@ using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
@@ -92,6 +93,10 @@ public static class RealtimeServer
         services.AddSingleton<SubscribePath>();
         services.AddSingleton<HistoryPath>();
         services.AddSingleton<AcknowledgePath>();
+        services.AddSingleton<CallHandlers>();
+        services.AddSingleton<HandedCalls>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<CallPath>(provider));
+        services.AddSingleton<ReceiptPath>();
         services.AddSingleton<RefreshPath>();
         services.AddSingleton<ITopicPublisher, TopicPublisher>();
         services.AddSingleton<ConnectionFactory>();

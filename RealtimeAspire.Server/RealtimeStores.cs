@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -67,8 +68,10 @@ internal static class RealtimeStores
         services.AddSingleton<RedisConnect>(provider => provider.GetRequiredService<RedisConnector>().ConnectAsync);
         services.AddSingleton(provider => new RedisLink(
             provider.GetRequiredService<RedisConnect>(), new RedisPing(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<RedisLink>>()));
+        services.AddSingleton<RedisChannels>();
         services.AddHosted<RedisBackplane>();
         services.AddSingleton<IBackplane>(provider => provider.GetRequiredService<RedisBackplane>());
+        services.AddHosted<RedisCalls>();
         services.AddSingleton<RedisScripts>();
         services.AddHosted<RedisAppender>();
         services.AddSingleton<RedisTopicLog>();

@@ -7,7 +7,7 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Client.Transports;
 
 /// <summary>Whom requests go to, and in whose name.</summary>
-internal sealed class HttpDoor(Uri server, string? token, TimeSpan answerTime, TimeProvider time)
+internal sealed class HttpDoor(Uri server, string? token, TimeSpan answerTime, Breaker breaker, TimeProvider time)
 {
     // All clients of a process: the connections to a server are theirs together.
     private static readonly HttpClient Http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(2) })
@@ -31,7 +31,7 @@ internal sealed class HttpDoor(Uri server, string? token, TimeSpan answerTime, T
     /// <param name="type">How the answer is read; null: it is not.</param>
     /// <param name="patience">For how long the server may think about it, beside the time for any answer.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RealtimeException">What the server said, or <c>disconnected</c>.</exception>
+    /// <exception cref="RealtimeException">What the server said, <c>disconnected</c>, or <c>circuit_open</c>.</exception>
     public async Task<T> AskAsync<T>(
         HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T>? type, TimeSpan patience, CancellationToken cancellationToken)
     {
@@ -39,8 +39,13 @@ internal sealed class HttpDoor(Uri server, string? token, TimeSpan answerTime, T
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            using var response = await SendAsync(method, path, body, "application/json", either.Token);
-            return type is null ? default! : (await response.Content.ReadFromJsonAsync(type, either.Token))!;
+            return await breaker.PassAsync(
+                async () =>
+                {
+                    using var response = await SendAsync(method, path, body, "application/json", either.Token);
+                    return type is null ? default! : (await response.Content.ReadFromJsonAsync(type, either.Token))!;
+                },
+                cancellationToken);
         }
         catch (Exception exception) when (IsOfNetwork(exception) || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {

@@ -114,6 +114,17 @@ internal sealed class HttpLink : ILink
         TimeSpan.Zero,
         cancellationToken);
 
+    public Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken) => AskAsync(
+        HttpMethod.Post,
+        $"/topics/{Uri.EscapeDataString(request.Topic!)}/calls/{Uri.EscapeDataString(request.Method!)}?timeoutMs={request.TimeoutMs}",
+        JsonContent.Create(request.Payload, RealtimeJson.Default.JsonElement),
+        RealtimeJson.Default.JsonElement,
+        TimeSpan.FromMilliseconds(request.TimeoutMs!.Value),
+        cancellationToken);
+
+    public Task ReceiptsAsync(Receipt[] receipts, CancellationToken cancellationToken) => AskAsync<object>(
+        HttpMethod.Post, "/receipts", JsonContent.Create(receipts, RealtimeJson.Default.ReceiptArray), null, TimeSpan.Zero, cancellationToken);
+
     /// <summary>Each request has it from now on; a stream is asked for again with it.</summary>
     public Task RefreshAsync(string token, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using System.Net.WebSockets;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
@@ -8,7 +9,7 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Client.Transports;
 
 /// <summary>The WebSocket transport: SignalR's hub, without its reconnecting.</summary>
-internal sealed class HubLink : ILink
+internal sealed class HubLink : IHandlingLink
 {
     private readonly HubConnection _hub;
     private readonly TaskCompletionSource<RealtimeException?> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,6 +45,7 @@ internal sealed class HubLink : ILink
             .Build();
         hub.On<TopicEvent[]>(nameof(IRealtimeClient.Events), listener.Events);
         hub.On<Control>(nameof(IRealtimeClient.Control), listener.Control);
+        hub.On<IncomingCall>(nameof(IRealtimeClient.Request), listener.Request);
         var link = new HubLink(hub);
         try
         {
@@ -71,6 +73,16 @@ internal sealed class HubLink : ILink
 
     public Task AcknowledgeAsync(AcknowledgeRequest request, CancellationToken cancellationToken) =>
         InvokeAsync<object?>("Acknowledge", request, cancellationToken);
+
+    public Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken) => InvokeAsync<JsonElement>("Call", request, cancellationToken);
+
+    public Task HandleAsync(HandleRequest request, CancellationToken cancellationToken) => InvokeAsync<object?>("Handle", request, cancellationToken);
+
+    public Task UnhandleAsync(HandleRequest request, CancellationToken cancellationToken) => InvokeAsync<object?>("Unhandle", request, cancellationToken);
+
+    public Task ReplyAsync(ReplyRequest request, CancellationToken cancellationToken) => InvokeAsync<object?>("Reply", request, cancellationToken);
+
+    public Task ReceiptsAsync(Receipt[] receipts, CancellationToken cancellationToken) => InvokeAsync<object?>("Receipts", receipts, cancellationToken);
 
     public Task RefreshAsync(string token, CancellationToken cancellationToken) => InvokeAsync<RefreshReply>("Refresh", token, cancellationToken);
 

@@ -1,14 +1,22 @@
+using System.Text.Json;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Client.Transports;
 
-/// <summary>Hears what comes over a link.</summary>
-internal interface ILinkListener
+/// <summary>Hears what the server sends.</summary>
+internal interface IServerListener
 {
     void Events(TopicEvent[] events);
 
     void Control(Control control);
 
+    /// <summary>Somebody calls what is handled here.</summary>
+    void Request(IncomingCall call);
+}
+
+/// <summary>Hears what comes over a link.</summary>
+internal interface ILinkListener : IServerListener
+{
     /// <summary>The server has shown that it lives.</summary>
     void Heard();
 }
@@ -35,9 +43,24 @@ internal interface ILink : IAsyncDisposable
 
     Task AcknowledgeAsync(AcknowledgeRequest request, CancellationToken cancellationToken);
 
+    /// <summary>The handler's answer.</summary>
+    Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken);
+
+    Task ReceiptsAsync(Receipt[] receipts, CancellationToken cancellationToken);
+
     /// <summary>Gives the living link a new token.</summary>
     Task RefreshAsync(string token, CancellationToken cancellationToken);
 
     /// <summary>A round trip: fails where nobody answers any more.</summary>
     Task ProbeAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A link over which others can ask something.</summary>
+internal interface IHandlingLink : ILink
+{
+    Task HandleAsync(HandleRequest request, CancellationToken cancellationToken);
+
+    Task UnhandleAsync(HandleRequest request, CancellationToken cancellationToken);
+
+    Task ReplyAsync(ReplyRequest request, CancellationToken cancellationToken);
 }

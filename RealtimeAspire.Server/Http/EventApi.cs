@@ -38,6 +38,8 @@ internal static class EventApi
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden, ErrorCode.TopicTypeUnknown,
                 ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
         endpoints.MapCursorApi();
+        endpoints.MapCallApi();
+        endpoints.MapReceiptApi();
         endpoints.MapPollApi();
         endpoints.MapStreamApi();
     }

@@ -23,6 +23,8 @@ internal sealed class RealtimeInstruments
     private readonly Counter<long> _holesFilled;
     private readonly Counter<long> _resets;
     private readonly Histogram<double> _publishDuration;
+    private readonly Histogram<double> _callDuration;
+    private readonly Histogram<double> _receiptLatency;
     private readonly UpDownCounter<long> _connections;
     private readonly UpDownCounter<long> _subscriptions;
 
@@ -40,6 +42,9 @@ internal sealed class RealtimeInstruments
         _holesFilled = meter.CreateCounter<long>("realtime.feed.filled", "{event}", "Events that a feed took from the log because the backplane had not brought them.");
         _resets = meter.CreateCounter<long>("realtime.feed.resets", "{feed}", "Feeds that started again because the log was another one or had lost events.");
         _publishDuration = meter.CreateHistogram<double>("realtime.publish.duration", "s", "From a publish's admission to its acknowledgement.");
+        _callDuration = meter.CreateHistogram<double>("realtime.call.duration", "s", "From a call's admission to its answer, by what became of it.");
+        _receiptLatency = meter.CreateHistogram<double>(
+            "realtime.receipt.latency", "s", "From an event's timestamp to its arrival at a client, with the way of the receipt back; of the share of events that clients report.");
         _connections = meter.CreateUpDownCounter<long>("realtime.connections", "{connection}", "Open connections.");
         _subscriptions = meter.CreateUpDownCounter<long>("realtime.subscriptions", "{subscription}", "Live subscriptions.");
     }
@@ -54,6 +59,17 @@ internal sealed class RealtimeInstruments
     public void PublishFailed(string tenant, string topicType, string code, TimeSpan duration) => _publishDuration.Record(
         duration.TotalSeconds,
         new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType }, { TagNames.ErrorCode, code } });
+
+    /// <param name="tenant">Whose.</param>
+    /// <param name="topicType">Of the topic.</param>
+    /// <param name="code">What became of it: <c>ok</c>, or the code of its error.</param>
+    /// <param name="duration">How long it took.</param>
+    public void Called(string tenant, string topicType, string code, TimeSpan duration) => _callDuration.Record(
+        duration.TotalSeconds,
+        new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType }, { TagNames.Outcome, code } });
+
+    public void Received(string tenant, string topicType, TimeSpan latency) => _receiptLatency.Record(
+        latency.TotalSeconds, new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType } });
 
     public void Delivered(string tenant, int events) => _delivered.Add(events, new KeyValuePair<string, object?>(TagNames.Tenant, tenant));
 

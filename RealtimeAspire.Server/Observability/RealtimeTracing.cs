@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -15,10 +16,18 @@ internal sealed class RealtimeTracing : IDisposable
 
     private readonly ActivitySource _source = new(SourceName);
 
-    /// <summary>A publish, from its admission to its acknowledgement.</summary>
-    public Activity? StartPublish(Caller caller, TopicName topic) => _source.StartActivity("publish", ActivityKind.Producer)?
-        .SetTag(TagNames.Tenant, caller.Tenant)
-        .SetTag(TagNames.Topic, topic.Value);
+    /// <summary>A publish, from its admission to its acknowledgement: in the trace that its request names, or in that of its call.</summary>
+    public Activity? StartPublish(Caller caller, TopicName topic, string? trace) =>
+        _source.StartActivity("publish", ActivityKind.Producer, trace.ToActivityContext())?
+            .SetTag(TagNames.Tenant, caller.Tenant)
+            .SetTag(TagNames.Topic, topic.Value);
+
+    /// <summary>A call, from its admission to its answer.</summary>
+    public Activity? StartCall(Caller caller, CallTarget target, string? trace) =>
+        _source.StartActivity("call", ActivityKind.Server, trace.ToActivityContext())?
+            .SetTag(TagNames.Tenant, caller.Tenant)
+            .SetTag(TagNames.Topic, target.Topic.Name.Value)
+            .SetTag(TagNames.Method, target.Method);
 
     /// <summary>A transaction that stores publishes: part of the first one's trace, linked to the others.</summary>
     public Activity? StartAppend(IReadOnlyList<PendingAppend> appends)
@@ -62,6 +71,16 @@ internal sealed class RealtimeTracing : IDisposable
             .SetTag(TagNames.Topic, topic.Name.Value)
             .SetTag(TagNames.Offset, offset)
             .SetTag(TagNames.Subscribers, subscribers);
+    }
+
+    /// <summary>An event on its way to a client, who has said that it has arrived: from its timestamp until then, as far as can be told.</summary>
+    public void AddReceipt(Caller caller, TopicName topic, string? trace, DateTimeOffset published, DateTimeOffset received)
+    {
+        if (trace.ToActivityContext() is var publish && publish.IsRecorded())
+        {
+            using var activity = _source.StartActivity(ActivityKind.Consumer, publish, startTime: published, name: "receive");
+            activity?.SetTag(TagNames.Tenant, caller.Tenant).SetTag(TagNames.Topic, topic.Value).SetEndTime(received.UtcDateTime);
+        }
     }
 
     public void Dispose() => _source.Dispose();

@@ -12,6 +12,8 @@ internal static class TagNames
     public const string Subscribers = "realtime.subscribers";
     public const string BatchSize = "realtime.batch.size";
     public const string Recovery = "realtime.recovery";
+    public const string Method = "realtime.method";
+    public const string Outcome = "realtime.outcome";
     public const string ErrorCode = "realtime.error.code";
 
     public const string DbSystem = "db.system";

@@ -23,7 +23,7 @@ internal sealed class AcknowledgePath(TopicAccess access, TopicCatalog topics, L
             throw new RealtimeException(ErrorCode.PositionInvalid);
         }
 
-        access.RequireSubscribe(policy);
+        access.RequireSubscribe(caller, policy, name);
         if (position == Position.Origin)
         {
             // Nothing has been dealt with yet, which is what no cursor says too.

@@ -5,7 +5,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using System.Text.Unicode;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
@@ -49,9 +48,6 @@ internal sealed class PublishPath(
 {
     private const int MaxIdLength = 128;
     private const int ContentHashLength = 16;
-
-    // Parsers stop at 64, and an event's envelope in a message takes some of that.
-    private const int MaxDepth = 32;
 
     private readonly int _maxBatch = options.Value.Limits.BatchPublishes;
 
@@ -126,7 +122,7 @@ internal sealed class PublishPath(
     private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started)
     {
         var policy = topics.Get(name);
-        using var activity = tracing.StartPublish(caller, name);
+        using var activity = tracing.StartPublish(caller, name, request.TraceId);
         try
         {
             // 1.
@@ -217,38 +213,7 @@ internal sealed class PublishPath(
             throw new RealtimeException(ErrorCode.RequestInvalid, "A version (v) is 1 or more.");
         }
 
-        // Bytes that are no text, or JSON deeper than parsers go by default, would break every subscriber's connection, and
-        // again at each recovery.
-        if (!Utf8.IsValid(payload))
-        {
-            throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is not UTF-8.");
-        }
-
-        if (IsDeep(payload))
-        {
-            throw new RealtimeException(ErrorCode.PayloadInvalid, $"The payload is nested deeper than {MaxDepth} levels.");
-        }
-    }
-
-    private static bool IsDeep(ReadOnlySpan<byte> payload)
-    {
-        // Nearly all payloads have not even so many brackets.
-        if (payload.Count((byte)'[') + payload.Count((byte)'{') <= MaxDepth)
-        {
-            return false;
-        }
-
-        var reader = new Utf8JsonReader(payload, new JsonReaderOptions { MaxDepth = int.MaxValue });
-        while (reader.Read())
-        {
-            // The depth outside the bracket that was just opened.
-            if (reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject && reader.CurrentDepth >= MaxDepth)
-            {
-                return true;
-            }
-        }
-
-        return false;
+        PayloadForm.Require(payload);
     }
 
     private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, long started, Activity? activity) => new()

@@ -62,7 +62,7 @@ internal sealed partial class SubscribePath(
         try
         {
             // 2.
-            access.RequireSubscribe(policy);
+            access.RequireSubscribe(connection.Caller, policy, name);
 
             for (var attempt = 0; attempt < MaxAttempts; attempt++)
             {
@@ -123,7 +123,7 @@ internal sealed partial class SubscribePath(
                 var request = requests[i] is { } given && !isRepeated[i]
                     ? given
                     : throw new RealtimeException(ErrorCode.RequestInvalid, "Each element is a subscribe of another topic.");
-                var answer = Interlocked.Read(ref bytes) > MaxManyBytes ? Postpone(request) : await SubscribeAsync(connection, request, cancelled);
+                var answer = Interlocked.Read(ref bytes) > MaxManyBytes ? Postpone(connection, request) : await SubscribeAsync(connection, request, cancelled);
                 Interlocked.Add(ref bytes, answer.Events.Sum(encoded => (long)encoded.Json.Length));
                 results[i] = new SubscribeResult(answer, null);
             }
@@ -143,12 +143,12 @@ internal sealed partial class SubscribePath(
         return results;
     }
 
-    private SubscribeAnswer Postpone(SubscribeRequest request)
+    private SubscribeAnswer Postpone(Connection connection, SubscribeRequest request)
     {
         var name = TopicName.Parse(request.Topic);
         var policy = topics.Get(name);
         SubscribeForm.Validate(request, policy);
-        access.RequireSubscribe(policy);
+        access.RequireSubscribe(connection.Caller, policy, name);
         return request.Position is { } position
             ? new SubscribeAnswer(name.Value, position, Recovery.Recovered, [], More: true)
             : throw new RealtimeException(ErrorCode.Overloaded, "The reply is too large; subscribe to fewer topics at once.");

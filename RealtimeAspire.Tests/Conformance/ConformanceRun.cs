@@ -51,6 +51,10 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
         "open" => OpenAsync(members),
         "publish" when members["client"] is null => PublishAsync(members),
         "connect" or "disconnect" or "close" or "retryNow" => agent.DoAsync(verb, new JsonObject { ["client"] = members.DeepClone() }),
+        "unhandle" => agent.DoAsync(verb, new JsonObject { ["handling"] = members.DeepClone() }),
+        "callUntil" => CallUntilAsync(members),
+        "acknowledgeAt" => AcknowledgeAsync(members),
+        "expectLast" => ExpectLastAsync(members),
         "leave" => agent.DoAsync(verb, new JsonObject { ["subscription"] = members.DeepClone() }),
         "network" => DisturbAsync(_networks[(string)members["client"]!], (string)members["does"]!),
         "expect" => ExpectAsync(members),
@@ -117,6 +121,40 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
         disturb();
         return Task.CompletedTask;
     }
+
+    /// <summary>Calls, again where the outcome is one of those that pass.</summary>
+    private Task CallUntilAsync(JsonNode members)
+    {
+        var passing = members["not"]!.AsArray().Select(code => (string?)code).ToArray();
+        var name = (string)members["as"]!;
+        return Eventually.BecomesTrueAsync(
+            async () =>
+            {
+                await agent.DoAsync("call", members);
+                JsonNode? outcome = null;
+                await Eventually.BecomesTrueAsync(async () => (outcome = (await agent.DoAsync("look", null))!["calls"]?[name]) is not null, "the call has no outcome");
+                return (string?)outcome!["code"] is not { } code || !passing.Contains(code);
+            },
+            "the call is never answered otherwise");
+    }
+
+    /// <summary>Everything up to where a subscription is.</summary>
+    private async Task AcknowledgeAsync(JsonNode members)
+    {
+        var subscription = (string)members["subscription"]!;
+        var request = members.DeepClone().AsObject();
+        request["position"] = (await agent.DoAsync("look", null))!["subscriptions"]![subscription]!["position"]!.DeepClone();
+        await agent.DoAsync("acknowledge", request);
+    }
+
+    /// <summary>What came before the last is left open.</summary>
+    private Task ExpectLastAsync(JsonNode members) => Eventually.BecomesTrueAsync(
+        async () =>
+        {
+            var seen = (await agent.DoAsync("look", null))!["subscriptions"]![(string)members["subscription"]!]!;
+            return JsonNode.DeepEquals(seen["payloads"]!.AsArray().LastOrDefault(), members["payload"]) && Matches(members["recoveries"], seen["recoveries"]);
+        },
+        "the last event is another one");
 
     private async Task ExpectAsync(JsonNode expected)
     {

@@ -15,6 +15,10 @@ internal sealed class DotNetAgent : IAgent
     private readonly ConcurrentDictionary<string, Known> _clients = new();
     private readonly ConcurrentDictionary<string, Heard> _subscriptions = new();
     private readonly ConcurrentDictionary<string, JsonNode> _publishes = new();
+    private readonly ConcurrentDictionary<string, JsonNode> _calls = new();
+    private readonly ConcurrentDictionary<string, JsonNode> _histories = new();
+    private readonly ConcurrentDictionary<string, Handled> _handlings = new();
+    private readonly ConcurrentDictionary<string, OptimisticState<IReadOnlyList<JsonNode?>>> _states = new();
     private readonly ConcurrentDictionary<string, FilePositionStore> _positions = new();
     private readonly ConcurrentQueue<JsonNode?> _lateOutcomes = new();
     private readonly DirectoryInfo _disk = Directory.CreateTempSubdirectory("realtime-agent-");
@@ -33,6 +37,13 @@ internal sealed class DotNetAgent : IAgent
                 "subscribe" => SubscribeAsync(members!),
                 "leave" => Then(_subscriptions[(string)members!["subscription"]!].Subscription!.DisposeAsync().AsTask()),
                 "publish" => PublishAsync(members!),
+                "call" => Now(() => Call(members!)),
+                "handle" => HandleAsync(members!),
+                "unhandle" => Then(_handlings[(string)members!["handling"]!].Handling!.DisposeAsync().AsTask()),
+                "optimistic" => OptimisticAsync(members!),
+                "change" => Now(() => Change(members!)),
+                "history" => HistoryAsync(members!),
+                "acknowledge" => Then(ClientOf(members!).AcknowledgeAsync((string)members!["topic"]!, Read<Position>(members["position"]), (string)members["consumer"]!)),
                 "look" => Task.FromResult<JsonNode?>(Look()),
                 _ => throw new ArgumentException($"The agent does not know {command}.", nameof(command)),
             });
@@ -116,6 +127,7 @@ internal sealed class DotNetAgent : IAgent
                 throw new InvalidOperationException("as asked");
             }
 
+            heard.Traces.Enqueue(AgentTracing.Current);
             heard.Payloads.Enqueue(payload);
         }
 
@@ -128,6 +140,8 @@ internal sealed class DotNetAgent : IAgent
                 Positions = (string?)members["positions"] is { } name ? _positions.GetOrAdd(name, name => new FilePositionStore(Path.Combine(_disk.FullName, name))) : null,
                 Rewind = Read<Rewind>(options?["rewind"]),
                 Qos = Read<QosRequest>(options?["qos"]),
+                Consumer = (string?)options?["consumer"],
+                Ephemeral = (bool?)options?["ephemeral"],
                 MaxQueued = (int?)options?["maxQueued"] ?? new SubscribeOptions().MaxQueued,
                 OnEvent = iterates ? null : HearAsync,
                 OnRecovery = (recovery, _) => heard.Recoveries.Enqueue(JsonSerializer.SerializeToNode(recovery, Json)),
@@ -156,26 +170,94 @@ internal sealed class DotNetAgent : IAgent
     private async Task<JsonNode?> PublishAsync(JsonNode members)
     {
         var options = members["options"];
-        var published = ClientOf(members).PublishAsync(
-            (string)members["topic"]!, (string?)members["event"] ?? "app:note", members["payload"], (string?)options?["id"], queue: (bool?)options?["queue"] ?? true);
+        var published = AgentTracing.Within((string?)members["trace"], () => ClientOf(members).PublishAsync(
+            (string)members["topic"]!, (string?)members["event"] ?? "app:note", members["payload"], (string?)options?["id"], queue: (bool?)options?["queue"] ?? true));
         if ((string?)members["as"] is not { } name)
         {
             return JsonSerializer.SerializeToNode(await published, Json);
         }
 
         // The suite looks later what became of it.
-        _ = Task.Run(async () =>
+        Remember(name, published);
+        return null;
+    }
+
+    private void Remember(string name, Task<PublishReply> published) => Later(_publishes, name, async () =>
+    {
+        var reply = await published;
+        return new JsonObject { ["position"] = JsonSerializer.SerializeToNode(reply.Position, Json), ["duplicate"] = reply.Duplicate };
+    });
+
+    private static void Later(ConcurrentDictionary<string, JsonNode> outcomes, string name, Func<Task<JsonObject>> work) => _ = Task.Run(async () =>
+    {
+        try
         {
-            try
+            outcomes[name] = await work();
+        }
+        catch (RealtimeException exception)
+        {
+            outcomes[name] = new JsonObject { ["code"] = exception.Code };
+        }
+    });
+
+    private void Call(JsonNode members)
+    {
+        var timeout = members["options"]?["timeout"] is { } given ? TimeSpan.FromMilliseconds((int)given!) : default(TimeSpan?);
+        var called = AgentTracing.Within(
+            (string?)members["trace"],
+            () => ClientOf(members).CallAsync<JsonNode>((string)members["topic"]!, (string)members["method"]!, members["payload"], timeout));
+        Later(_calls, (string)members["as"]!, async () => new JsonObject { ["reply"] = (await called)?.DeepClone() });
+    }
+
+    private async Task<JsonNode?> HandleAsync(JsonNode members)
+    {
+        var seen = _handlings[(string)members["as"]!] = new Handled();
+        var behaviour = members["behaviour"];
+        seen.Handling = await ClientOf(members).HandleAsync((string)members["topic"]!, (string)members["method"]!, async call =>
+        {
+            var payload = JsonNode.Parse(call.Payload.GetRawText());
+            seen.Payloads.Enqueue(payload);
+            seen.From.Enqueue(call.From);
+            seen.Traces.Enqueue(AgentTracing.Current);
+            if ((bool?)behaviour?["hangs"] is true)
             {
-                var reply = await published;
-                _publishes[name] = new JsonObject { ["position"] = JsonSerializer.SerializeToNode(reply.Position, Json), ["duplicate"] = reply.Duplicate };
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, Topology.Cancelled);
             }
-            catch (RealtimeException exception)
-            {
-                _publishes[name] = new JsonObject { ["code"] = exception.Code };
-            }
+
+            return (string?)behaviour?["throws"] is { } code ? throw new RealtimeException(new ErrorCode(code, 422, Retryable: false, "as asked"))
+                : (bool?)behaviour?["echo"] is true ? payload
+                : behaviour?["answer"];
         });
+        return null;
+    }
+
+    private async Task<JsonNode?> OptimisticAsync(JsonNode members)
+    {
+        var state = new OptimisticState<IReadOnlyList<JsonNode?>>([], (values, change) => [.. values, JsonNode.Parse(change.Payload.GetRawText())]);
+        _states[(string)members["as"]!] = state;
+        await ClientOf(members).SubscribeAsync((string)members["topic"]!, new SubscribeOptions
+        {
+            OnEvent = received =>
+            {
+                state.Receive(received);
+                return Task.CompletedTask;
+            },
+        });
+        return null;
+    }
+
+    private void Change(JsonNode members) => Remember((string)members["as"]!, _states[(string)members["state"]!].PublishAsync(
+        ClientOf(members), (string)members["topic"]!, (string?)members["event"] ?? "app:note", members["payload"]));
+
+    private async Task<JsonNode?> HistoryAsync(JsonNode members)
+    {
+        var page = await ClientOf(members).HistoryAsync(Read<HistoryRequest>(members["request"])!, Topology.Cancelled);
+        _histories[(string)members["as"]!] = new JsonObject
+        {
+            ["payloads"] = ArrayOf(page.Events.Select(read => JsonNode.Parse(read.Data.Payload.GetRawText()))),
+            ["recovery"] = JsonSerializer.SerializeToNode(page.Recovery, Json),
+            ["complete"] = page.Complete,
+        };
         return null;
     }
 
@@ -184,7 +266,12 @@ internal sealed class DotNetAgent : IAgent
         ["clients"] = new JsonObject(_clients.Select(client => KeyValuePair.Create<string, JsonNode?>(client.Key, client.Value.Look()))),
         ["subscriptions"] = new JsonObject(_subscriptions.Select(heard => KeyValuePair.Create<string, JsonNode?>(heard.Key, heard.Value.Look()))),
         ["lateOutcomes"] = ArrayOf(_lateOutcomes),
-        ["publishes"] = new JsonObject(_publishes.Select(publish => KeyValuePair.Create<string, JsonNode?>(publish.Key, publish.Value.DeepClone()))),
+        ["publishes"] = CopyOf(_publishes),
+        ["calls"] = CopyOf(_calls),
+        ["histories"] = CopyOf(_histories),
+        ["handlings"] = new JsonObject(_handlings.Select(handled => KeyValuePair.Create<string, JsonNode?>(handled.Key, handled.Value.Look()))),
+        ["states"] = new JsonObject(_states.Select(state => KeyValuePair.Create<string, JsonNode?>(
+            state.Key, new JsonObject { ["value"] = ArrayOf(state.Value.Value), ["pending"] = state.Value.PendingCount }))),
     };
 
     private RealtimeClient ClientOf(JsonNode members) => _clients[(string)members["client"]!].Client;
@@ -201,6 +288,9 @@ internal sealed class DotNetAgent : IAgent
         options.TypeInfoResolverChain.Add(new System.Text.Json.Serialization.Metadata.DefaultJsonTypeInfoResolver());
         return options;
     }
+
+    private static JsonObject CopyOf(ConcurrentDictionary<string, JsonNode> outcomes) =>
+        new(outcomes.Select(outcome => KeyValuePair.Create<string, JsonNode?>(outcome.Key, outcome.Value.DeepClone())));
 
     private static JsonArray ArrayOf(IEnumerable<JsonNode?> nodes) => [.. nodes.Select(node => node?.DeepClone())];
 
@@ -251,6 +341,8 @@ internal sealed class DotNetAgent : IAgent
 
         public ConcurrentQueue<JsonNode?> Lost { get; } = new();
 
+        public ConcurrentQueue<string?> Traces { get; } = new();
+
         public JsonObject Look()
         {
             var look = new JsonObject
@@ -258,9 +350,38 @@ internal sealed class DotNetAgent : IAgent
                 ["payloads"] = ArrayOf(Payloads),
                 ["recoveries"] = ArrayOf(Recoveries),
                 ["lost"] = ArrayOf(Lost),
+                ["traces"] = ArrayOf(Traces.Select(trace => (JsonNode?)trace)),
                 ["position"] = JsonSerializer.SerializeToNode(Subscription?.Position, Json),
             };
             if (Subscription is { Ended.IsCompleted: true } ended)
+            {
+                look["ended"] = ended.Ended.Result?.Code;
+            }
+
+            return look;
+        }
+    }
+
+    /// <summary>What a handler of calls has been asked.</summary>
+    private sealed class Handled
+    {
+        public CallHandling? Handling { get; set; }
+
+        public ConcurrentQueue<JsonNode?> Payloads { get; } = new();
+
+        public ConcurrentQueue<string> From { get; } = new();
+
+        public ConcurrentQueue<string?> Traces { get; } = new();
+
+        public JsonObject Look()
+        {
+            var look = new JsonObject
+            {
+                ["payloads"] = ArrayOf(Payloads),
+                ["from"] = ArrayOf(From.Select(user => (JsonNode?)user)),
+                ["traces"] = ArrayOf(Traces.Select(trace => (JsonNode?)trace)),
+            };
+            if (Handling is { Ended.IsCompleted: true } ended)
             {
                 look["ended"] = ended.Ended.Result?.Code;
             }

@@ -56,7 +56,7 @@ public sealed class OutboundQueueTests
     {
         var queue = new OutboundQueue(10_000);
         queue.TryEnqueue(Batch(1, 10));
-        queue.TryEnqueue(new Control { Type = Control.Reset });
+        queue.TryEnqueue(new Notice(new Control { Type = Control.Reset }));
         queue.TryEnqueue(Batch(2, 10));
 
         queue.TryTake(1_000, _taken.Add, out var first);
@@ -64,8 +64,8 @@ public sealed class OutboundQueueTests
         queue.TryTake(1_000, _taken.Add, out var third);
 
         Assert.Equal([1L], OffsetsOf(first));
-        Assert.Null(first.Control);
-        Assert.Equal((null, Control.Reset), (second.Events, second.Control!.Type));
+        Assert.Null(first.Notice);
+        Assert.Equal((null, Control.Reset), (second.Events, second.Notice!.Control!.Type));
         Assert.Equal([2L], OffsetsOf(third));
     }
 

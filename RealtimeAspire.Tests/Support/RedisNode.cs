@@ -22,8 +22,8 @@ internal sealed class RedisNode : IAsyncDisposable
         var meters = _services.GetRequiredService<IMeterFactory>();
         Others = new OtherNodes(time);
         Commands = new RedisLink(connect, new RedisPing(), time, NullLogger<RedisLink>.Instance);
-        Backplane = new RedisBackplane(
-            connect, Commands, Id, Others, new RealtimeInstruments(meters), _tracing, time, NullLogger<RedisLink>.Instance, NullLogger<RedisBackplane>.Instance);
+        var channels = new RedisChannels(connect, Id, Others, time, NullLogger<RedisLink>.Instance, NullLogger<RedisChannels>.Instance);
+        Backplane = new RedisBackplane(channels, Commands, Id, Others, new RealtimeInstruments(meters), _tracing, time, NullLogger<RedisBackplane>.Instance);
         Backplane.Restored += () => Interlocked.Increment(ref _restored);
         _meters.InstrumentPublished = (instrument, listener) =>
         {

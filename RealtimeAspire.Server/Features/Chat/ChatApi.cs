@@ -36,7 +36,8 @@ internal static class ChatApi
         HttpContext context, NpgsqlDataSource dataSource, TopicCatalog topics, TopicAccess access)
     {
         var caller = Caller.From(context.User);
-        access.RequireSubscribe(topics.Get(TopicName.Parse($"{TopicCatalog.Room}:any")));
+        var any = TopicName.Parse($"{TopicCatalog.Room}:any");
+        access.RequireSubscribe(caller, topics.Get(any), any);
         try
         {
             await using var command = dataSource.CreateCommand(Rooms);

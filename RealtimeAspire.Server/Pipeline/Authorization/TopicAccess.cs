@@ -7,8 +7,19 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// <summary>Decides who may do what on a topic. Synchronous, so that a connection's publishes keep their order.</summary>
 internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog events)
 {
+    /// <summary>A topic of the type <c>user</c> is read by the user whose name it has, and by nobody else.</summary>
     /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
-    public void RequireSubscribe(TopicPolicy policy) => RequireOpen(policy);
+    public void RequireSubscribe(Caller caller, TopicPolicy policy, TopicName topic)
+    {
+        if (policy.Type != TopicCatalog.User)
+        {
+            RequireOpen(policy);
+        }
+        else if (topic.Identifier != caller.UserId)
+        {
+            throw new RealtimeException(ErrorCode.Forbidden, "This topic is another user's.");
+        }
+    }
 
     /// <exception cref="RealtimeException"><c>forbidden</c>, <c>event_not_allowed</c>.</exception>
     public void RequirePublish(Caller caller, TopicPolicy policy, string eventName)
@@ -26,6 +37,13 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
             throw new RealtimeException(ErrorCode.EventNotAllowed);
         }
     }
+
+    /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
+    public void RequireCall(TopicPolicy policy) => RequireOpen(policy);
+
+    /// <summary>Whoever may read may handle: nobody answers in another user's name.</summary>
+    /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
+    public void RequireHandle(Caller caller, TopicPolicy policy, TopicName topic) => RequireSubscribe(caller, policy, topic);
 
     private static void RequireServers(TopicPolicy policy)
     {

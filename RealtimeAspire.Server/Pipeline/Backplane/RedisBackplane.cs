@@ -28,7 +28,7 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     private static readonly TimeSpan LongGatherTime = TimeSpan.FromMilliseconds(4);
 
     private readonly RedisLink _commands;
-    private readonly RedisLink _subscriptions;
+    private readonly RedisChannels _channels;
     private readonly NodeId _node;
     private readonly OtherNodes _others;
     private readonly RealtimeInstruments _instruments;
@@ -40,10 +40,6 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     private readonly Channel<EncodedEvent> _outgoing = Channel.CreateBounded<EncodedEvent>(
         new BoundedChannelOptions(QueueLength) { SingleReader = true });
 
-    // Under the lock, as is the start of each call that joins or leaves a channel: they reach Redis in the order of these.
-    private readonly Lock _lock = new();
-    private readonly Dictionary<TopicKey, Receiver> _receivers = [];
-
     // Only the sending loop touches these.
     private readonly List<EncodedEvent> _batch = [];
     private readonly List<Activity> _activities = [];
@@ -53,27 +49,23 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
     private volatile bool _unreadableIsLogged;
 
     public RedisBackplane(
-        RedisConnect connect,
+        RedisChannels channels,
         RedisLink commands,
         NodeId node,
         OtherNodes others,
         RealtimeInstruments instruments,
         RealtimeTracing tracing,
         TimeProvider time,
-        ILogger<RedisLink> linkLogger,
-        ILogger<RedisBackplane> logger)
-    {
-        (_commands, _node, _others, _instruments, _tracing, _time, _logger) = (commands, node, others, instruments, tracing, time, logger);
-        _subscriptions = new RedisLink(connect, new RedisEcho(node, others, AttachAll), time, linkLogger);
-    }
+        ILogger<RedisBackplane> logger) =>
+        (_channels, _commands, _node, _others, _instruments, _tracing, _time, _logger) = (channels, commands, node, others, instruments, tracing, time, logger);
 
     public event Action? Restored
     {
-        add => _subscriptions.Restored += value;
-        remove => _subscriptions.Restored -= value;
+        add => _channels.Restored += value;
+        remove => _channels.Restored -= value;
     }
 
-    public bool IsConnected => _subscriptions.IsConnected && _commands.IsConnected;
+    public bool IsConnected => _channels.IsConnected && _commands.IsConnected;
 
     /// <summary>Without Redis a node is slower, but works: degraded.</summary>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
@@ -97,30 +89,13 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
         }
     }
 
-    public async Task<IAsyncDisposable> SubscribeAsync(TopicKey topic, Action<EncodedEvent> received)
-    {
-        var receiver = new Receiver(topic, received);
-        Task attached;
-        lock (_lock)
-        {
-            // Registered first: a connection that comes after this attaches it.
-            if (_receivers.Remove(topic, out var former))
-            {
-                _ = Detach_NeedsLock(former);
-            }
-
-            _receivers.Add(topic, receiver);
-            attached = _subscriptions.Multiplexer is { IsConnected: true } multiplexer ? Attach_NeedsLock(receiver, multiplexer) : Task.CompletedTask;
-        }
-
-        await InAMomentAsync(attached);
-        return new Lease(this, receiver);
-    }
+    public Task<IAsyncDisposable> SubscribeAsync(TopicKey topic, Action<EncodedEvent> received) =>
+        _channels.SubscribeAsync(BackplaneMessage.ChannelOf(topic), message => Receive(topic, received, message));
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var sent = new CancellationTokenSource();
-        var links = Task.WhenAll(_commands.RunAsync(sent.Token), _subscriptions.RunAsync(sent.Token));
+        var links = Task.WhenAll(_commands.RunAsync(sent.Token), _channels.RunAsync(sent.Token));
         while (await WaitToSendAsync(stoppingToken))
         {
             await GatherAsync(stoppingToken);
@@ -241,118 +216,17 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
     private static RedisChannel ChannelOf(TopicKey topic) => new(BackplaneMessage.ChannelOf(topic), RedisChannel.PatternMode.Literal);
 
-    /// <summary>Joins all channels that this connection does not have: of a new one all, else those with which it did not work.</summary>
-    private void AttachAll(IConnectionMultiplexer multiplexer)
+    private void Receive(TopicKey topic, Action<EncodedEvent> received, byte[] message)
     {
-        lock (_lock)
+        if (BackplaneMessage.Read(topic, message, _node.Value, out var isOwn) is { } encoded)
         {
-            foreach (var receiver in _receivers.Values)
-            {
-                if (receiver.Connection != multiplexer)
-                {
-                    _ = Attach_NeedsLock(receiver, multiplexer);
-                }
-            }
-        }
-    }
-
-#pragma warning disable CA1031
-    private async Task Attach_NeedsLock(Receiver receiver, IConnectionMultiplexer multiplexer)
-    {
-        receiver.Connection = multiplexer;
-        try
-        {
-            var messages = await multiplexer.GetSubscriber().SubscribeAsync(ChannelOf(receiver.Topic));
-            messages.OnMessage(message => Receive(receiver, multiplexer, message.Message));
-        }
-        catch (Exception exception)
-        {
-            LogNotAttached(exception);
-            TryAgain(receiver, multiplexer);
-        }
-    }
-
-    /// <summary>At the next probe; whatever the client has kept of this attempt is taken back, or messages would come twice.</summary>
-    private void TryAgain(Receiver receiver, IConnectionMultiplexer multiplexer)
-    {
-        lock (_lock)
-        {
-            if (receiver.Connection == multiplexer)
-            {
-                _ = Detach_NeedsLock(receiver);
-            }
-        }
-    }
-
-    /// <summary>Leaves its channel. Of a connection that has been replaced there is none to leave.</summary>
-    private async Task Detach_NeedsLock(Receiver receiver)
-    {
-        var connection = receiver.Connection;
-        receiver.Connection = null;
-        if (connection is null || connection != _subscriptions.Multiplexer)
-        {
-            return;
-        }
-
-        try
-        {
-            await connection.GetSubscriber().UnsubscribeAsync(ChannelOf(receiver.Topic));
-        }
-        catch (Exception exception)
-        {
-            LogNotAttached(exception);
-        }
-    }
-#pragma warning restore CA1031
-
-    private async ValueTask LeaveAsync(Receiver receiver)
-    {
-        Task left;
-        lock (_lock)
-        {
-            if (_receivers.GetValueOrDefault(receiver.Topic) != receiver)
-            {
-                // Somebody has joined since, and has the channel.
-                return;
-            }
-
-            _receivers.Remove(receiver.Topic);
-            left = Detach_NeedsLock(receiver);
-        }
-
-        await InAMomentAsync(left);
-    }
-
-    /// <summary>Completes when the attempt to join or to leave has ended, well or not, or has taken too long.</summary>
-    private async Task InAMomentAsync(Task attempt)
-    {
-        try
-        {
-            await attempt.WithinAsync(CallTime, _time);
-        }
-        catch (TimeoutException exception)
-        {
-            LogNotAttached(exception);
-        }
-    }
-
-    private void Receive(Receiver receiver, IConnectionMultiplexer multiplexer, RedisValue message)
-    {
-        // What a connection still has when it is replaced, or its channel left, is too late.
-        if (receiver.Connection != multiplexer || (byte[]?)message is not { } bytes)
-        {
-            return;
-        }
-
-        if (BackplaneMessage.Read(receiver.Topic, bytes, _node.Value, out var isOwn) is { } encoded)
-        {
-            receiver.Received(encoded);
+            received(encoded);
         }
         // Once is enough: during an upgrade it is every message of the other release.
         else if (!isOwn && !_unreadableIsLogged)
         {
             _unreadableIsLogged = true;
-            LogUnreadable(receiver.Topic);
+            LogUnreadable(topic);
         }
     }
 
@@ -361,30 +235,4 @@ internal sealed partial class RedisBackplane : BackgroundService, IBackplane, IH
 
     [LoggerMessage(EventId = 1305, Level = LogLevel.Debug, Message = "{Count} events were not, or perhaps not, sent to other nodes")]
     private partial void LogNotSent(Exception exception, int count);
-
-    [LoggerMessage(EventId = 1306, Level = LogLevel.Debug, Message = "A channel could not be joined or left; it is tried again")]
-    private partial void LogNotAttached(Exception exception);
-
-    /// <summary>Who hears a topic's events on this node.</summary>
-    private sealed class Receiver(TopicKey topic, Action<EncodedEvent> received)
-    {
-        // Written under the lock.
-        private volatile IConnectionMultiplexer? _connection;
-
-        public TopicKey Topic => topic;
-
-        public Action<EncodedEvent> Received => received;
-
-        /// <summary>On which it is attached, or about to be.</summary>
-        public IConnectionMultiplexer? Connection
-        {
-            get => _connection;
-            set => _connection = value;
-        }
-    }
-
-    private sealed class Lease(RedisBackplane backplane, Receiver receiver) : IAsyncDisposable
-    {
-        public ValueTask DisposeAsync() => backplane.LeaveAsync(receiver);
-    }
 }

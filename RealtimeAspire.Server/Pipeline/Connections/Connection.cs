@@ -20,6 +20,7 @@ internal sealed class Connection : IAsyncDisposable
     private readonly Action<Connection> _left;
     private readonly Lock _lock = new();
     private int _many;
+    private int _calls;
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
@@ -44,6 +45,18 @@ internal sealed class Connection : IAsyncDisposable
     }
 
     public Caller Caller { get; }
+
+    /// <summary>Nothing is sent to it any more.</summary>
+    public bool HasClosed
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _closed;
+            }
+        }
+    }
 
     /// <inheritdoc cref="IConnectionTransport.UsesNumbers"/>
     public bool UsesNumbers => _transport.UsesNumbers;
@@ -151,6 +164,20 @@ internal sealed class Connection : IAsyncDisposable
 
     public void EndMany() => Volatile.Write(ref _many, 0);
 
+    /// <summary>Begins a call, which takes one of the places for what the connection asks for at once. False: too many are under way.</summary>
+    public bool TryBeginCall(int most)
+    {
+        if (Interlocked.Increment(ref _calls) <= most)
+        {
+            return true;
+        }
+
+        EndCall();
+        return false;
+    }
+
+    public void EndCall() => Interlocked.Decrement(ref _calls);
+
     /// <summary>Whether nothing has superseded a subscribe.</summary>
     public bool IsWanted(TopicKey topic, object announced)
     {
@@ -231,7 +258,7 @@ internal sealed class Connection : IAsyncDisposable
         End(subscription);
         if (reason is not null)
         {
-            _outbound.Send(reason);
+            Send(reason);
         }
     }
 
@@ -251,7 +278,10 @@ internal sealed class Connection : IAsyncDisposable
     public void Send(ConflatedEvents conflated, EventBatch events) => _outbound.Send(conflated, events);
 
     /// <inheritdoc cref="Send(EventBatch)"/>
-    public void Send(Control control) => _outbound.Send(control);
+    public void Send(Control control) => _outbound.Send(new Notice(control));
+
+    /// <inheritdoc cref="Send(EventBatch)"/>
+    public void Send(IncomingCall call) => _outbound.Send(new Notice(call));
 
     /// <inheritdoc cref="Outbound.Forget"/>
     public void Forget(ConflatedEvents conflated) => _outbound.Forget(conflated);

@@ -6,7 +6,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Gives each hub connection its <see cref="Connection"/>, which writes past SignalR's own, awaiting, manager.</summary>
-internal sealed class HubLifetime(ConnectionFactory connections, Drain drain, TimeProvider time, ILogger<HubLifetime> logger)
+internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls, Drain drain, TimeProvider time, ILogger<HubLifetime> logger)
     : DefaultHubLifetimeManager<RealtimeHub>(logger)
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
@@ -32,6 +32,7 @@ internal sealed class HubLifetime(ConnectionFactory connections, Drain drain, Ti
         if (connection.Features.Get<Connection>() is { } opened)
         {
             await opened.DisposeAsync();
+            calls.Leave(opened);
         }
 
         await base.OnDisconnectedAsync(connection);

@@ -37,6 +37,9 @@ internal sealed class HubTransport(HubConnectionContext hub, TimeProvider time) 
     public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken) =>
         hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Control), [control]), cancellationToken);
 
+    public ValueTask SendCallAsync(IncomingCall call, CancellationToken cancellationToken) =>
+        hub.WriteAsync(new InvocationMessage(nameof(IRealtimeClient.Request), [call]), cancellationToken);
+
     public async Task CloseAsync(ErrorCode reason)
     {
         try

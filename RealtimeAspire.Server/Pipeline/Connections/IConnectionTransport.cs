@@ -17,6 +17,9 @@ internal interface IConnectionTransport
 
     ValueTask SendControlAsync(Control control, CancellationToken cancellationToken);
 
+    /// <summary>Only connections that can answer handle calls.</summary>
+    ValueTask SendCallAsync(IncomingCall call, CancellationToken cancellationToken) => throw new NotSupportedException($"No calls come over {Name}.");
+
     /// <summary>Tells why, if that can be done in a moment, and ends the connection. May be called beside a send.</summary>
     Task CloseAsync(ErrorCode reason);
 }

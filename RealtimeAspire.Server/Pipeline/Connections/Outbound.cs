@@ -44,12 +44,12 @@ internal sealed class Outbound(
         Take(turn);
     }
 
-    public void Send(Control control)
+    public void Send(Notice notice)
     {
         Turn turn;
         lock (_lock)
         {
-            turn = _writing ? Wait_NeedsLock(_queue.TryEnqueue(control)) : Begin_NeedsLock(new OutboundFrame(null, control, OutboundQueue.ControlBytes));
+            turn = _writing ? Wait_NeedsLock(_queue.TryEnqueue(notice)) : Begin_NeedsLock(new OutboundFrame(null, notice, notice.Bytes));
         }
 
         Take(turn);
@@ -194,9 +194,12 @@ internal sealed class Outbound(
     {
         try
         {
-            return frame.Control is { } control
-                ? transport.SendControlAsync(control, stopping)
-                : transport.SendEventsAsync(frame.Events!, stopping);
+            return frame.Notice switch
+            {
+                { Control: { } control } => transport.SendControlAsync(control, stopping),
+                { Call: { } call } => transport.SendCallAsync(call, stopping),
+                _ => transport.SendEventsAsync(frame.Events!, stopping),
+            };
         }
 #pragma warning disable CA1031
         catch (Exception exception)
@@ -236,7 +239,7 @@ internal sealed class Outbound(
         conflated.DueAt = now + (long)(conflated.Interval.TotalSeconds * time.TimestampFrequency);
         if (conflated.Dropped > 0
             && (conflated.ToldAt == 0 || time.GetElapsedTime(conflated.ToldAt, now) >= TellInterval)
-            && _queue.TryEnqueue(new Control { Type = Control.Dropped, Topic = conflated.Topic.Name.Value, Count = conflated.Dropped }))
+            && _queue.TryEnqueue(new Notice(new Control { Type = Control.Dropped, Topic = conflated.Topic.Name.Value, Count = conflated.Dropped })))
         {
             (conflated.Dropped, conflated.ToldAt) = (0, now);
         }

@@ -1,20 +1,35 @@
+using System.Runtime.InteropServices;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Feeds;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
-/// <summary>What leaves a connection in one write: events, or a control message.</summary>
+/// <summary>What leaves a connection in one write: events, or a notice.</summary>
 /// <param name="Events">The events, if it is those.</param>
-/// <param name="Control">The control message, if it is one.</param>
+/// <param name="Notice">The notice, if it is one.</param>
 /// <param name="Bytes">What it takes of the queue, to be given back when it is written.</param>
-internal readonly record struct OutboundFrame(EventBatch? Events, Control? Control, int Bytes);
+internal readonly record struct OutboundFrame(EventBatch? Events, Notice? Notice, int Bytes);
+
+/// <summary>What a connection is sent beside events: a control message, or a call that it is asked to handle.</summary>
+internal sealed class Notice
+{
+    private const int EnvelopeBytes = 256;
+
+    public Notice(Control control) => (Control, Bytes) = (control, EnvelopeBytes);
+
+    public Notice(IncomingCall call) => (Call, Bytes) = (call, EnvelopeBytes + JsonMarshal.GetRawUtf8Value(call.Payload).Length);
+
+    public Control? Control { get; }
+
+    public IncomingCall? Call { get; }
+
+    /// <summary>What it counts while it waits.</summary>
+    public int Bytes { get; }
+}
 
 /// <summary>What waits for one connection, in order and bounded in bytes. Its connection guards it.</summary>
 internal sealed class OutboundQueue(int capacity)
 {
-    /// <summary>What a control message counts.</summary>
-    public const int ControlBytes = 256;
-
     // None until something has to wait: most connections are idle, and most writes are done at once.
     private Queue<Item>? _items;
 
@@ -25,7 +40,7 @@ internal sealed class OutboundQueue(int capacity)
     public bool TryEnqueue(EventBatch events) => TryTakeRoom(events.Bytes) && Enqueue(new Item(events, null, null, events.Bytes));
 
     /// <inheritdoc cref="TryEnqueue(EventBatch)"/>
-    public bool TryEnqueue(Control control) => TryTakeRoom(ControlBytes) && Enqueue(new Item(null, control, null, ControlBytes));
+    public bool TryEnqueue(Notice notice) => TryTakeRoom(notice.Bytes) && Enqueue(new Item(null, notice, null, notice.Bytes));
 
     /// <summary>Takes what a subscription conflates, which is asked for its events when its turn comes. The bytes count from <see cref="TryTakeRoom"/>.</summary>
     public void Enqueue(ConflatedEvents conflated) => Enqueue(new Item(null, null, conflated, 0));
@@ -43,7 +58,7 @@ internal sealed class OutboundQueue(int capacity)
         return true;
     }
 
-    /// <summary>Takes what goes into one write: events up to about so many bytes, or one control message.</summary>
+    /// <summary>Takes what goes into one write: events up to about so many bytes, or one notice.</summary>
     /// <param name="maxBytes">At least one batch is taken.</param>
     /// <param name="taken">Is told of each conflating subscription whose events are taken.</param>
     /// <param name="frame">To be given back with <see cref="Release"/> when it is written.</param>
@@ -53,12 +68,12 @@ internal sealed class OutboundQueue(int capacity)
         List<EventBatch>? more = null;
         while (frame.Bytes < maxBytes && _items is not null && _items.TryPeek(out var item))
         {
-            if (item.Control is not null)
+            if (item.Notice is not null)
             {
                 if (frame.Events is null)
                 {
                     _items.Dequeue();
-                    frame = new OutboundFrame(null, item.Control, item.Bytes);
+                    frame = new OutboundFrame(null, item.Notice, item.Bytes);
                 }
 
                 break;
@@ -116,5 +131,5 @@ internal sealed class OutboundQueue(int capacity)
         return true;
     }
 
-    private readonly record struct Item(EventBatch? Events, Control? Control, ConflatedEvents? Conflated, int Bytes);
+    private readonly record struct Item(EventBatch? Events, Notice? Notice, ConflatedEvents? Conflated, int Bytes);
 }

@@ -27,6 +27,9 @@ internal sealed class PublishLimiter : IAsyncDisposable
             }));
     }
 
+    /// <summary>The largest payload of any topic, in bytes.</summary>
+    public int PayloadBytes => _limits.PayloadBytes;
+
     /// <exception cref="RealtimeException"><c>rate_limited</c>, <c>payload_too_large</c>.</exception>
     public void Admit(Caller caller, int payloadBytes, int maxPayloadBytes)
     {
@@ -41,7 +44,7 @@ internal sealed class PublishLimiter : IAsyncDisposable
 
         if (payloadBytes > maxPayloadBytes)
         {
-            throw new RealtimeException(ErrorCode.PayloadTooLarge, $"The payload has {payloadBytes} bytes; {maxPayloadBytes} are taken.");
+            throw PayloadForm.TooLarge(payloadBytes, maxPayloadBytes);
         }
     }
 

@@ -15,6 +15,9 @@ internal sealed class TopicCatalog
 {
     public const string Room = "room";
 
+    /// <summary>Where it is configured, a topic of this type belongs to the user whose name it has.</summary>
+    public const string User = "user";
+
     private static readonly string[] DefaultClientEvents = ["app:*"];
     private static readonly string[] RoomClientEvents = ["app:*", "typing", "cursor"];
     private static readonly string[] RoomEphemeralEvents = ["typing", "cursor"];

@@ -1,14 +1,17 @@
 // Does with the client what the conformance suite tells it, in Node and in browsers.
 
 import {
-  indexedDbOutbox, RealtimeClient, RealtimeError, sessionPositions, type ClientOptions, type LateOutcome, type Lost, type OutboxItem, type OutboxStore, type Position, type PositionStore,
-  type PublishOptions, type Subscription, type SubscribeOptions,
+  indexedDbOutbox, OptimisticState, RealtimeClient, RealtimeError, sessionPositions, type ClientOptions, type Handling, type HistoryRequest, type IncomingCall, type LateOutcome,
+  type Lost, type OutboxItem, type OutboxStore, type Position, type PositionStore, type PublishOptions, type Subscription, type SubscribeOptions,
 } from "../src/index.js";
+import { tracing, traces } from "./tracing.js";
 
 interface Heard {
   readonly events: unknown[];
   readonly payloads: unknown[];
   readonly recoveries: string[];
+  /** The trace that each was dealt with in; null outside of any. */
+  readonly traces: (string | null)[];
   readonly lost: Lost[];
   position?: Position | null;
   ended?: string | null;
@@ -32,9 +35,33 @@ interface Behaviour {
   readonly iterate?: boolean;
 }
 
+/** What a handler of calls does. */
+interface HandlerBehaviour {
+  readonly answer?: unknown;
+  /** Answers with the payload. */
+  readonly echo?: boolean;
+  /** Fails with this code, or, where it is none of an application, with an error of some other kind. */
+  readonly throws?: string;
+  /** Does not answer. */
+  readonly hangs?: boolean;
+}
+
+/** What was handled. */
+interface Handled {
+  readonly payloads: unknown[];
+  readonly from: string[];
+  readonly traces: (string | null)[];
+  ended?: string | null;
+}
+
 const clients = new Map<string, Known>();
 const subscriptions = new Map<string, { readonly heard: Heard; subscription?: Subscription }>();
 const publishes = new Map<string, { code?: string; position?: Position | null; duplicate?: boolean }>();
+
+const handled = new Map<string, { readonly seen: Handled; handling?: Handling }>();
+const calls = new Map<string, { code?: string; reply?: unknown }>();
+const histories = new Map<string, { payloads: unknown[]; recovery: string; complete: boolean }>();
+const states = new Map<string, OptimisticState<unknown[]>>();
 
 const isBrowser = typeof document !== "undefined";
 
@@ -71,6 +98,7 @@ const commands: Record<string, (command: any) => unknown> = {
     const states: string[] = [];
     const client = new RealtimeClient(url, {
       ...options,
+      tracing,
       outbox: { ...options?.outbox, ...(store && { store: outboxOf(store) }), onLateOutcome: late },
       token: renew => {
         if (renew) asked.renewed++;
@@ -88,12 +116,13 @@ const commands: Record<string, (command: any) => unknown> = {
   async subscribe({ client, topic, as, options = {}, behaviour = {}, positions: kept }: {
     client: string; topic: string; as: string; options?: SubscribeOptions; behaviour?: Behaviour; positions?: string;
   }) {
-    const heard: Heard = { events: [], payloads: [], recoveries: [], lost: [] };
+    const heard: Heard = { events: [], payloads: [], recoveries: [], traces: [], lost: [] };
     const entry: { readonly heard: Heard; subscription?: Subscription } = { heard };
     subscriptions.set(as, entry);
     const hear = async (event: { data: { payload: unknown } }) => {
       if (behaviour.slow) await pause(behaviour.slow);
       if ("failsAt" in behaviour && event.data.payload === behaviour.failsAt) throw new Error("as asked");
+      heard.traces.push(traces.current);
       heard.events.push(event);
       heard.payloads.push(event.data.payload);
     };
@@ -116,8 +145,10 @@ const commands: Record<string, (command: any) => unknown> = {
   },
   leave: ({ subscription }) => subscriptions.get(subscription)!.subscription!.close(),
 
-  publish({ client, topic, event = "app:note", payload, as, options }: { client: string; topic: string; event?: string; payload: unknown; as?: string; options?: PublishOptions }) {
-    const published = known(client).publish(topic, event, payload, options);
+  publish({ client, topic, event = "app:note", payload, as, options, trace }: {
+    client: string; topic: string; event?: string; payload: unknown; as?: string; options?: PublishOptions; trace?: string;
+  }) {
+    const published = traces.within(trace, () => known(client).publish(topic, event, payload, options));
     if (as === undefined) return published;
     // The suite looks later what became of it.
     published.then(
@@ -125,7 +156,42 @@ const commands: Record<string, (command: any) => unknown> = {
       (error: unknown) => publishes.set(as, { code: codeOf(error) }));
     return undefined;
   },
-  history: ({ client, request }) => known(client).history(request),
+
+  call({ client, topic, method, payload, as, options, trace }: { client: string; topic: string; method: string; payload?: unknown; as: string; options?: { timeout?: number }; trace?: string }) {
+    const called = traces.within(trace, () => known(client).call(topic, method, payload, options));
+    called.then(reply => calls.set(as, { reply }), (error: unknown) => calls.set(as, { code: codeOf(error) }));
+  },
+  async handle({ client, topic, method, as, behaviour = {} }: { client: string; topic: string; method: string; as: string; behaviour?: HandlerBehaviour }) {
+    const seen: Handled = { payloads: [], from: [], traces: [] };
+    const entry: { readonly seen: Handled; handling?: Handling } = { seen };
+    handled.set(as, entry);
+    entry.handling = await known(client).handle(topic, method, (payload, { from }: IncomingCall) => {
+      seen.payloads.push(payload);
+      seen.from.push(from);
+      seen.traces.push(traces.current);
+      if (behaviour.hangs) return new Promise(() => { /* never */ });
+      if (behaviour.throws !== undefined) throw new RealtimeError(behaviour.throws, "as asked", false);
+      return behaviour.echo ? payload : behaviour.answer;
+    });
+    void entry.handling.closed.then(error => { seen.ended = error?.code ?? null; });
+  },
+  unhandle: ({ handling }) => handled.get(handling)!.handling!.close(),
+
+  async optimistic({ client, topic, as }: { client: string; topic: string; as: string }) {
+    const state = new OptimisticState<unknown[]>([], (values, { payload }) => [...values, payload]);
+    states.set(as, state);
+    await known(client).subscribe(topic, { onEvent: event => state.receive(event) });
+  },
+  change({ state, client, topic, event = "app:note", payload, as }: { state: string; client: string; topic: string; event?: string; payload: unknown; as: string }) {
+    states.get(state)!.publish(known(client), topic, event, payload).then(
+      ({ position, duplicate }) => publishes.set(as, { position, duplicate }),
+      (error: unknown) => publishes.set(as, { code: codeOf(error) }));
+  },
+
+  async history({ client, as, request }: { client: string; as: string; request: HistoryRequest }) {
+    const { events, recovery, complete } = await known(client).history(request);
+    histories.set(as, { payloads: events.map(({ data }) => data.payload), recovery, complete });
+  },
   acknowledge: ({ client, topic, position, consumer }) => known(client).acknowledge(topic, position, consumer),
 
   look: () => ({
@@ -134,6 +200,10 @@ const commands: Record<string, (command: any) => unknown> = {
     }])),
     subscriptions: Object.fromEntries([...subscriptions].map(([as, { heard, subscription }]) => [as, { ...heard, position: subscription?.position ?? null }])),
     publishes: Object.fromEntries(publishes),
+    calls: Object.fromEntries(calls),
+    handlings: Object.fromEntries([...handled].map(([as, { seen }]) => [as, seen])),
+    histories: Object.fromEntries(histories),
+    states: Object.fromEntries([...states].map(([as, { value, pending }]) => [as, { value, pending: pending.length }])),
     lateOutcomes,
   }),
 };

@@ -1,51 +1,20 @@
 // What an application works with: one client per server and user.
 
 import { backoff, type Backoff } from "./backoff.js";
+import { Calls, type CallHandler, type CallOptions, type Handling } from "./calls.js";
 import { Connection } from "./connection.js";
 import { disconnected, RealtimeError } from "./errors.js";
 import { newId } from "./ids.js";
 import type { Link, Transport } from "./link.js";
 import { notify } from "./notify.js";
-import { Outbox, type LateOutcome, type OutboxLimits, type OutboxStore } from "./outbox.js";
+import { settle, type ClientOptions } from "./options.js";
+import { Outbox } from "./outbox.js";
+import { Receipts } from "./receipts.js";
 import type { ConnectionState } from "./state.js";
 import { Subscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
+import type { Tracing } from "./tracing.js";
 import { withTimeout } from "./waiting.js";
 import type { Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, SubscribeReply, TopicEvent } from "./wire.js";
-
-/** Times are in milliseconds. */
-export interface ClientOptions {
-  /**
-   * Asked for a token at each connect. `renew`: the last one was refused, so another is wanted; where that is refused too, the
-   * client closes. To close it when the session has ended, throw a `RealtimeError` that is not retryable.
-   */
-  readonly token?: (renew: boolean) => string | undefined | Promise<string | undefined>;
-  /** What may be used, the first that gets through: `["webSocket", "stream", "poll"]`. */
-  readonly transports?: readonly Transport[];
-  /** How long a WebSocket is not tried again where none got through: 60,000. Then it takes the place of what is used meanwhile. */
-  readonly retryWebSocketAfter?: number;
-  /** How long to wait between attempts, with full jitter: `{ first: 200, longest: 10_000 }`. */
-  readonly reconnect?: Partial<Backoff>;
-  /** How long a lost connection is `reconnecting` before it is `suspended`: 120,000. */
-  readonly suspendAfter?: number;
-  /** How long nothing comes until the server is asked whether it lives: 15,000. */
-  readonly heartbeat?: number;
-  /** How long nothing comes until it is thought not to: 30,000, more than `heartbeat`. */
-  readonly silence?: number;
-  /** How long one attempt to connect may take: 10,000. */
-  readonly openTimeout?: number;
-  /** How long to wait for an answer before the same request is sent again: 10,000. */
-  readonly answerTimeout?: number;
-  /** What may wait for the connection. */
-  readonly outbox?: OutboxOptions;
-}
-
-/** `count` publishes may wait, 1,000, none longer than `age` milliseconds, 23 hours: less than the 24 for which the server remembers ids. */
-export interface OutboxOptions extends Partial<OutboxLimits> {
-  /** Keeps them when the page or process ends, for the next one: in a browser `indexedDbOutbox()`. Memory only by default. */
-  readonly store?: OutboxStore;
-  /** Told what became of publishes that an earlier page or process has left behind. */
-  readonly onLateOutcome?: (outcome: LateOutcome) => void;
-}
 
 export interface PublishOptions {
   /** Made here by default. The same one again is the same publish. */
@@ -59,11 +28,13 @@ export interface PublishOptions {
 }
 
 const maxJoinsAtOnce = 200;
-const hour = 60 * 60 * 1000;
 
 export class RealtimeClient {
   readonly #connection: Connection;
   readonly #outbox: Outbox;
+  readonly #calls: Calls;
+  readonly #receipts: Receipts;
+  readonly #tracing: Tracing | undefined;
   readonly #reconnect: Backoff;
   readonly #answerTimeout: number;
   readonly #subscriptions = new Map<string, Subscription>();
@@ -77,43 +48,34 @@ export class RealtimeClient {
   #expiring: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * Does not connect yet: {@link connect} does, and the first subscribe or publish.
+   * Does not connect yet: {@link connect} does, and the first subscribe, publish or call.
    *
    * @param url the server's address, for example `https://api.example.com`
+   * @throws RealtimeError `option_invalid`
    */
   constructor(url: string, options: ClientOptions = {}) {
-    this.#reconnect = { first: 200, longest: 10_000, ...options.reconnect };
-    this.#answerTimeout = options.answerTimeout ?? 10_000;
-    const { store, onLateOutcome, ...limits } = options.outbox ?? {};
+    const settings = settle(url, options);
+    this.#reconnect = settings.reconnect;
+    this.#answerTimeout = settings.answerTimeout;
+    this.#tracing = settings.tracing;
     const delay = (failed: number) => backoff(this.#reconnect, failed, Math.random());
-    this.#outbox = new Outbox({ count: 1_000, age: 23 * hour, ...limits }, delay, store, onLateOutcome);
+    this.#outbox = new Outbox(settings.outbox, delay, settings.store, settings.onLateOutcome);
+    this.#calls = new Calls(delay, this.#tracing);
+    this.#receipts = new Receipts(settings.receipts);
     this.#owner = {
       rejoin: subscription => this.#join(subscription),
       pause: subscription => void this.#link?.unsubscribe(subscription.topic).catch(() => { /* gone with its connection */ }),
       leave: subscription => this.#leave(subscription),
     };
-    this.#connection = new Connection(
-      {
-        url: url.replace(/\/+$/, ""),
-        token: options.token,
-        transports: options.transports ?? ["webSocket", "stream", "poll"],
-        retryWebSocketAfter: options.retryWebSocketAfter ?? 60_000,
-        reconnect: this.#reconnect,
-        suspendAfter: options.suspendAfter ?? 120_000,
-        heartbeat: options.heartbeat ?? 15_000,
-        silence: options.silence ?? 30_000,
-        openTimeout: options.openTimeout ?? 10_000,
-        answerTimeout: this.#answerTimeout,
-      },
-      {
-        opened: link => this.#opened(link),
-        lost: () => this.#lost(),
-        events: events => this.#arrive(events),
-        control: control => this.#obey(control),
-        state: state => { for (const listener of [...this.#stateListeners]) notify(listener, state); },
-        closed: reason => this.#end(reason),
-      },
-    );
+    this.#connection = new Connection(settings, {
+      opened: link => this.#opened(link),
+      lost: () => this.#lost(),
+      events: events => this.#arrive(events),
+      control: control => this.#obey(control),
+      request: call => void this.#calls.request(call),
+      state: state => { for (const listener of [...this.#stateListeners]) notify(listener, state); },
+      closed: reason => this.#end(reason),
+    });
   }
 
   get state(): ConnectionState {
@@ -175,7 +137,7 @@ export class RealtimeClient {
     this.#start();
     options.signal?.throwIfAborted();
     const stored = options.position ? undefined : await options.positions?.load(topic);
-    const subscription = new Subscription<T>(this.#owner, topic, stored ? { ...options, position: stored } : options);
+    const subscription = new Subscription<T>(this.#owner, topic, stored ? { ...options, position: stored } : options, this.#tracing);
     const shared = subscription as unknown as Subscription;
     this.#subscriptions.get(topic)?.end(new RealtimeError("replaced", "Another subscription to the topic has replaced this one.", false));
     this.#subscriptions.set(topic, shared);
@@ -200,7 +162,34 @@ export class RealtimeClient {
     this.#start();
     if (options.queue === false && !this.#link) return Promise.reject(disconnected());
     const { id = newId(), entityId, v } = options;
-    return this.#outbox.add({ topic, event, payload, id, ...(entityId !== undefined && { entityId }), ...(v !== undefined && { v }) });
+    const span = this.#tracing?.start?.("publish", topic, event);
+    const published = this.#outbox.add({
+      topic, event, payload, id, ...(entityId !== undefined && { entityId }), ...(v !== undefined && { v }), ...(span && { trace_id: span.traceparent }),
+    });
+    if (span) published.then(() => span.end(), (error: unknown) => span.end(error));
+    return published;
+  }
+
+  /**
+   * Calls a method that some client handles on the topic, `user:ada` for example for those of one user; one of them is asked, once.
+   * While there is no connection it waits, up to its time-out.
+   *
+   * @returns the handler's answer. Without one (`call_timeout`, `handler_gone`, `disconnected`) it may have been done all the same
+   */
+  async call<T = unknown>(topic: string, method: string, payload: unknown = null, options: CallOptions = {}): Promise<T> {
+    this.#start();
+    return await this.#calls.call(topic, method, payload, options) as T;
+  }
+
+  /**
+   * Handles calls of a method, across reconnects; over a WebSocket only. A client has one handler for each method of a topic; another
+   * one replaces it.
+   *
+   * @returns once the server has accepted
+   */
+  async handle<T = unknown>(topic: string, method: string, handler: CallHandler<T>): Promise<Handling> {
+    this.#start();
+    return await this.#calls.handle(topic, method, handler);
   }
 
   /** A page of a topic's past. */
@@ -230,16 +219,20 @@ export class RealtimeClient {
       if (!subscription.isPaused) this.#join(subscription);
     }
     this.#outbox.connect(requests => withTimeout(link.publish(requests), this.#answerTimeout));
+    this.#calls.connect(link);
   }
 
   #lost(): void {
     this.#link = undefined;
     this.#outbox.connect(undefined);
+    this.#calls.connect(undefined);
   }
 
   #end(reason: RealtimeError): void {
     clearInterval(this.#expiring);
     this.#outbox.close(reason);
+    this.#calls.close(reason);
+    this.#receipts.close();
     for (const subscription of this.#subscriptions.values()) subscription.end(reason);
     this.#subscriptions.clear();
     this.#stateListeners.clear();
@@ -323,6 +316,7 @@ export class RealtimeClient {
   }
 
   #arrive(events: readonly TopicEvent[]): void {
+    this.#receipts.arrived(events, () => this.#link);
     // Most messages are of one topic.
     for (let from = 0, to = 1; from < events.length; from = to++) {
       const { topic } = events[from]!;

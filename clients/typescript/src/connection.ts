@@ -1,29 +1,18 @@
 // Keeps one link to the server: opens it, opens it again, and says what is the matter meanwhile.
 
-import { backoff, type Backoff } from "./backoff.js";
+import { backoff } from "./backoff.js";
 import { disconnected, isOfToken, RealtimeError } from "./errors.js";
 import { refreshTime } from "./expiry.js";
 import type { Link, LinkListener, Transport } from "./link.js";
+import type { Settings } from "./options.js";
 import { listen } from "./signals.js";
 import type { ConnectionState } from "./state.js";
+import { Breaker } from "./transports/breaker.js";
 import { HttpLink } from "./transports/http.js";
 import { openHub } from "./transports/hub.js";
 import { request } from "./transports/request.js";
 import { sleep, untilAborted, withTimeout } from "./waiting.js";
 import type { Control } from "./wire.js";
-
-export interface ConnectionSettings {
-  readonly url: string;
-  readonly token: ((renew: boolean) => string | undefined | Promise<string | undefined>) | undefined;
-  readonly transports: readonly Transport[];
-  readonly retryWebSocketAfter: number;
-  readonly reconnect: Backoff;
-  readonly suspendAfter: number;
-  readonly heartbeat: number;
-  readonly silence: number;
-  readonly openTimeout: number;
-  readonly answerTimeout: number;
-}
 
 export interface ConnectionListener extends LinkListener {
   opened(link: Link): void;
@@ -38,7 +27,8 @@ const webSocketAttempts = 2;
 const longestTimer = 2 ** 31 - 1;
 
 export class Connection {
-  readonly #settings: ConnectionSettings;
+  readonly #settings: Settings;
+  readonly #breaker: Breaker;
   readonly #listener: ConnectionListener;
   #state: ConnectionState = { name: "disconnected" };
   #running: AbortController | undefined;
@@ -54,8 +44,9 @@ export class Connection {
   #better: Link | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(settings: ConnectionSettings, listener: ConnectionListener) {
+  constructor(settings: Settings, listener: ConnectionListener) {
     this.#settings = settings;
+    this.#breaker = new Breaker(settings.breaker);
     this.#listener = listener;
   }
 
@@ -91,6 +82,7 @@ export class Connection {
 
   /** The next attempt begins now; a link that has been silent is asked whether it lives. */
   wake(): void {
+    this.#breaker.reset();
     this.#wake?.();
     const link = this.#link;
     if (link && Date.now() - this.#heardAt > this.#settings.heartbeat / 2) void this.#probe(link);
@@ -171,7 +163,7 @@ export class Connection {
     } else {
       await this.#greet(token, undefined, stopped);
     }
-    return new HttpLink({ ...this.#settings, token }, this.#listenerOfLink());
+    return new HttpLink({ ...this.#settings, token, breaker: this.#breaker }, this.#listenerOfLink());
   }
 
   async #openWebSocket(token: string | undefined, stopped: AbortSignal): Promise<Link> {
@@ -191,6 +183,10 @@ export class Connection {
         this.#listener.events(events);
       },
       control: control => this.#control(control),
+      request: call => {
+        this.#heardAt = Date.now();
+        this.#listener.request(call);
+      },
       heard: () => { this.#heardAt = Date.now(); },
     };
   }
@@ -200,13 +196,13 @@ export class Connection {
    * @param unless what is the matter where this cannot tell more
    */
   async #greet(token: string | undefined, unless: unknown, stopped: AbortSignal): Promise<void> {
-    const door = { ...this.#settings, token, answerTimeout: this.#settings.openTimeout };
+    const door = { url: this.#settings.url, token, answerTimeout: this.#settings.openTimeout, breaker: this.#breaker };
     try {
       await request(door, "POST", "/realtime/negotiate?negotiateVersion=1", undefined, stopped);
     } catch (error) {
       const failure = error as RealtimeError;
       if (failure.retryAfter) this.#askedToWait = failure.retryAfter * (1 + Math.random());
-      throw failure.code === "disconnected" ? unless ?? failure : failure;
+      throw failure.code === "disconnected" || failure.code === "circuit_open" ? unless ?? failure : failure;
     }
   }
 

@@ -4,7 +4,8 @@ import type { ErrorBody } from "./wire.js";
 
 /** The codes with which the same request may succeed later. A test holds them against the server's table. */
 const retryable = new Set([
-  "disconnected", "draining", "internal", "log_unavailable", "not_attempted", "overloaded", "rate_limited", "slow_consumer", "token_expired",
+  "call_timeout", "disconnected", "draining", "handler_gone", "internal", "log_unavailable", "no_handler", "not_attempted", "overloaded",
+  "rate_limited", "slow_consumer", "token_expired",
 ]);
 
 /** A refusal or a failure. Programs compare `code`; the message is for people. */

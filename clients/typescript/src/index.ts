@@ -1,12 +1,16 @@
 export type { Backoff } from "./backoff.js";
-export { RealtimeClient, type ClientOptions, type OutboxOptions, type PublishOptions } from "./client.js";
+export type { CallHandler, CallOptions, Handling } from "./calls.js";
+export { RealtimeClient, type PublishOptions } from "./client.js";
 export { RealtimeError } from "./errors.js";
 export { newId } from "./ids.js";
 export type { Transport } from "./link.js";
+export { OptimisticState, type Change } from "./optimistic.js";
+export type { ClientOptions, OutboxOptions } from "./options.js";
 export type { LateOutcome, OutboxItem, OutboxLimits, OutboxStore } from "./outbox.js";
 export { positionOf } from "./sequence.js";
 export type { ConnectionState, ConnectionStateName } from "./state.js";
 export { indexedDbOutbox } from "./stores/outbox.js";
 export { sessionPositions } from "./stores/positions.js";
 export type { Lost, PositionStore, SubscribeOptions, Subscription } from "./subscription.js";
-export type { HistoryPage, HistoryRequest, Position, PublishReply, Qos, Recovery, Rewind, TopicEvent } from "./wire.js";
+export type { Span, Tracing } from "./tracing.js";
+export type { HistoryPage, HistoryRequest, IncomingCall, Position, PublishReply, Qos, Recovery, Rewind, TopicEvent } from "./wire.js";

@@ -2,7 +2,8 @@
 
 import type { RealtimeError } from "./errors.js";
 import type {
-  Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, PublishRequest, SubscribeReply, SubscribeRequest, TopicEvent,
+  CallReply, CallRequest, Control, HistoryPage, HistoryRequest, IncomingCall, Outcome, Position, PublishReply, PublishRequest, Receipt, SubscribeReply, SubscribeRequest,
+  TopicEvent,
 } from "./wire.js";
 
 /** How events come: over a WebSocket, or, where none passes, as a stream or by asking again and again. */
@@ -11,6 +12,8 @@ export type Transport = "webSocket" | "stream" | "poll";
 export interface LinkListener {
   events(events: readonly TopicEvent[]): void;
   control(control: Control): void;
+  /** Somebody calls what is handled here. */
+  request(call: IncomingCall): void;
   /** The server has shown that it lives. */
   heard?(): void;
 }
@@ -25,6 +28,15 @@ export interface Link {
   publish(requests: readonly PublishRequest[]): Promise<readonly Outcome<PublishReply>[]>;
   history(request: HistoryRequest): Promise<HistoryPage>;
   acknowledge(topic: string, position: Position, consumer: string): Promise<void>;
+  /** The handler's answer. */
+  call(request: CallRequest): Promise<unknown>;
+  /** Absent where nobody can be asked. */
+  readonly handling?: {
+    handle(topic: string, method: string): Promise<void>;
+    unhandle(topic: string, method: string): Promise<void>;
+    reply(reply: CallReply): Promise<void>;
+  };
+  receipts(receipts: readonly Receipt[]): Promise<void>;
   /** Gives the living link a new token. */
   refresh(token: string): Promise<void>;
   /** A round trip: fails where nobody answers any more. */

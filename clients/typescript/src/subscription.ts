@@ -3,6 +3,7 @@
 import { RealtimeError } from "./errors.js";
 import { notify } from "./notify.js";
 import { positionOf, Sequence, type Taken } from "./sequence.js";
+import type { Tracing } from "./tracing.js";
 import type { Control, Position, Qos, Recovery, Rewind, SubscribeReply, SubscribeRequest, TopicEvent } from "./wire.js";
 
 /** Events between what was read and the position cannot be had. */
@@ -70,6 +71,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
 
   readonly #owner: SubscriptionOwner;
   readonly #options: SubscribeOptions<T>;
+  readonly #tracing: Tracing | undefined;
   readonly #sequence: Sequence;
   readonly #maxQueued: number;
   readonly #queue: (TopicEvent<T> | Lost)[] = [];
@@ -81,8 +83,9 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
   #resolveClosed!: (error: RealtimeError | undefined) => void;
 
   /** @internal */
-  constructor(owner: SubscriptionOwner, topic: string, options: SubscribeOptions<T>) {
+  constructor(owner: SubscriptionOwner, topic: string, options: SubscribeOptions<T>, tracing?: Tracing) {
     this.#owner = owner;
+    this.#tracing = tracing;
     this.topic = topic;
     this.#options = options;
     this.#position = options.position;
@@ -111,12 +114,16 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
     if (this.#error) throw this.#error;
   }
 
+  #traced<R>(event: TopicEvent<T>, handle: () => R): R {
+    return event.trace_id !== null && this.#tracing?.run ? this.#tracing.run(event.trace_id, event, handle) : handle();
+  }
+
   /** @internal Hands its events to `onEvent`, if there is one. */
   async run(): Promise<void> {
     const { onEvent } = this.#options;
     if (!onEvent) return;
     try {
-      for await (const event of this.#events()) await onEvent(event);
+      for await (const event of this.#events()) await this.#traced(event, () => onEvent(event));
     } catch (error) {
       this.#owner.leave(this as Subscription);
       this.end(error instanceof RealtimeError ? error : new RealtimeError("handler_failed", "The application's handler failed.", false, { cause: error }));

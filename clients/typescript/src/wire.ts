@@ -78,6 +78,8 @@ export interface PublishRequest {
   readonly id?: string;
   readonly entityId?: string;
   readonly v?: number;
+  /** The publisher's trace, which the event's continues: a W3C traceparent. */
+  readonly trace_id?: string;
 }
 
 export interface PublishReply {
@@ -113,6 +115,43 @@ export interface Control {
   readonly position?: Position | null;
   readonly count?: number | null;
   readonly retryAfterMs?: number | null;
+}
+
+export interface CallRequest {
+  readonly topic: string;
+  readonly method: string;
+  readonly payload: unknown;
+  readonly timeoutMs: number;
+  readonly trace_id?: string;
+}
+
+/** A call that a client is asked to answer. */
+export interface IncomingCall<T = unknown> {
+  readonly callId: string;
+  readonly topic: string;
+  readonly method: string;
+  readonly payload: T;
+  /** The caller's user id, as the server has authenticated it. */
+  readonly from: string;
+  /** How long the caller waits. */
+  readonly timeoutMs: number;
+  readonly trace_id: string | null;
+}
+
+export interface CallReply {
+  readonly callId: string;
+  readonly payload?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** An event has arrived here. */
+export interface Receipt {
+  readonly topic: string;
+  /** The event's. */
+  readonly timestamp: string;
+  /** Milliseconds from its arrival until this is sent. */
+  readonly delayMs: number;
+  readonly trace_id?: string;
 }
 
 export interface ErrorBody {

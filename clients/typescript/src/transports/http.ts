@@ -4,7 +4,7 @@
 import { disconnected, isOfToken, RealtimeError } from "../errors.js";
 import type { Link, LinkListener, Transport } from "../link.js";
 import type {
-  Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, PublishRequest, SubscribeReply, SubscribeRequest, TopicEvent,
+  CallRequest, Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, PublishRequest, Receipt, SubscribeReply, SubscribeRequest, TopicEvent,
 } from "../wire.js";
 import { frames, type Frame } from "./frames.js";
 import { request, send, type Door } from "./request.js";
@@ -78,6 +78,15 @@ export class HttpLink implements Link {
 
   acknowledge(topic: string, position: Position, consumer: string): Promise<void> {
     return this.#request("PUT", `/topics/${encodeURIComponent(topic)}/cursors/${encodeURIComponent(consumer)}`, { position });
+  }
+
+  call({ topic, method, payload, timeoutMs }: CallRequest): Promise<unknown> {
+    const path = `/topics/${encodeURIComponent(topic)}/calls/${encodeURIComponent(method)}?timeoutMs=${timeoutMs}`;
+    return this.#request("POST", path, payload, this.#ended.signal, timeoutMs);
+  }
+
+  receipts(receipts: readonly Receipt[]): Promise<void> {
+    return this.#request("POST", "/receipts", receipts);
   }
 
   /** Each request has it from now on; a stream is asked for again with it. */

@@ -3,7 +3,10 @@
 import { HttpTransportType, HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
 import { fromClose, fromHub } from "../errors.js";
 import type { Link, LinkListener } from "../link.js";
-import type { Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, PublishRequest, SubscribeReply, SubscribeRequest, TopicEvent } from "../wire.js";
+import type {
+  CallReply, CallRequest, Control, HistoryPage, HistoryRequest, IncomingCall, Outcome, Position, PublishReply, PublishRequest, Receipt, SubscribeReply, SubscribeRequest,
+  TopicEvent,
+} from "../wire.js";
 
 export interface HubSettings {
   readonly url: string;
@@ -27,6 +30,7 @@ export async function openHub(settings: HubSettings, token: string | undefined, 
     .build();
   hub.on("Events", (events: readonly TopicEvent[]) => listener.events(events));
   hub.on("Control", (control: Control) => listener.control(control));
+  hub.on("Request", (call: IncomingCall) => listener.request(call));
   const link = new HubLink(hub);
   try {
     await hub.start();
@@ -39,6 +43,11 @@ export async function openHub(settings: HubSettings, token: string | undefined, 
 class HubLink implements Link {
   readonly transport = "webSocket";
   readonly closed;
+  readonly handling = {
+    handle: (topic: string, method: string) => this.#call<void>("Handle", { topic, method }),
+    unhandle: (topic: string, method: string) => this.#call<void>("Unhandle", { topic, method }),
+    reply: (reply: CallReply) => this.#call<void>("Reply", reply),
+  };
   readonly #hub: HubConnection;
 
   constructor(hub: HubConnection) {
@@ -64,6 +73,14 @@ class HubLink implements Link {
 
   acknowledge(topic: string, position: Position, consumer: string): Promise<void> {
     return this.#call("Acknowledge", { topic, position, consumer });
+  }
+
+  call(request: CallRequest): Promise<unknown> {
+    return this.#call("Call", request);
+  }
+
+  receipts(receipts: readonly Receipt[]): Promise<void> {
+    return this.#call("Receipts", receipts);
   }
 
   refresh(token: string): Promise<void> {

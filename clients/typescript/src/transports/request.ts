@@ -1,6 +1,7 @@
 // One HTTP request to the server, with its errors as everywhere.
 
 import { disconnected, RealtimeError } from "../errors.js";
+import type { Breaker } from "./breaker.js";
 
 /** Whom requests go to, and in whose name. */
 export interface Door {
@@ -8,14 +9,17 @@ export interface Door {
   readonly token: string | undefined;
   /** Milliseconds for one answer. */
   readonly answerTimeout: number;
+  readonly breaker: Breaker;
 }
 
-/** What the server answers. Fails with a `RealtimeError`: what the server said, or `disconnected`. */
+/** What the server answers. Fails with a `RealtimeError`: what the server said, `disconnected`, or `circuit_open`. */
 export async function request<T>(door: Door, method: string, path: string, body?: unknown, signal?: AbortSignal, patience = 0): Promise<T> {
   const timeout = AbortSignal.timeout(door.answerTimeout + patience);
   try {
-    const response = await send(door, method, path, "application/json", signal ? AbortSignal.any([signal, timeout]) : timeout, body);
-    return (response.status === 204 ? undefined : await response.json()) as T;
+    return await door.breaker.pass(async () => {
+      const response = await send(door, method, path, "application/json", signal ? AbortSignal.any([signal, timeout]) : timeout, body);
+      return (response.status === 204 ? undefined : await response.json()) as T;
+    }, signal);
   } catch (error) {
     throw error instanceof RealtimeError ? error : disconnected(error);
   }
