@@ -177,6 +177,13 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         return error is not null;
     }
 
+    /// <summary>What a handler of calls refuses with.</summary>
+    /// <param name="code">A code of the application's own, <c>app_</c> and up to 60 of <c>a-z 0-9 _</c>.</param>
+    /// <exception cref="ArgumentException">It is no such code.</exception>
+    public static ErrorCode OfApplication(string code) => IsOfApplication(code)
+        ? CallFailed with { Code = code }
+        : throw new ArgumentException("A code of an application is app_ and up to 60 of a-z, 0-9 and _.", nameof(code));
+
     /// <summary>Whether it is a code that handlers may answer with: <c>app_</c> and up to 60 of <c>a-z 0-9 _</c>.</summary>
     /// <param name="code">Any text.</param>
     public static bool IsOfApplication(string code)

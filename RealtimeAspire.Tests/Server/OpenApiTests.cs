@@ -67,7 +67,8 @@ public sealed partial class OpenApiTests : IAsyncLifetime
 
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
-        ["/auth/token", "/rooms", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events"], _document.Paths.Keys.Order(StringComparer.Ordinal));
+        ["/auth/token", "/receipts", "/rooms", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events"],
+        _document.Paths.Keys.Order(StringComparer.Ordinal));
 
     /// <summary>What the server really answers stands in the document.</summary>
     [Theory]
@@ -125,7 +126,8 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("TopicEvent", "data epoch event id offset topic trace_id v")]
     [InlineData("EventData", "entity_id payload timestamp user_id")]
     [InlineData("Position", "epoch offset")]
-    [InlineData("PublishRequest", "entityId event id payload topic v")]
+    [InlineData("PublishRequest", "entityId event id payload topic trace_id v")]
+    [InlineData("Receipt", "delayMs timestamp topic trace_id")]
     [InlineData("PublishReply", "duplicate position timestamp")]
     [InlineData("PublishOutcome", "error reply")]
     [InlineData("ErrorBody", "code message retryable")]

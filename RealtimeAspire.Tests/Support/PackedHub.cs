@@ -28,6 +28,9 @@ internal sealed class PackedHub : IDisposable
     /// <summary>And the control messages.</summary>
     public List<Dictionary<string, object?>> Controls { get; } = [];
 
+    /// <summary>And the calls to be handled.</summary>
+    public Queue<Dictionary<string, object?>> Calls { get; } = new();
+
     public static async Task<PackedHub> ConnectAsync(Uri node, string token, string query = "")
     {
         var hub = new PackedHub();
@@ -80,6 +83,17 @@ internal sealed class PackedHub : IDisposable
         }
 
         return Events;
+    }
+
+    /// <summary>Reads on until there is a call to be handled.</summary>
+    public async Task<Dictionary<string, object?>> CallAsync()
+    {
+        while (Calls.Count == 0)
+        {
+            Assert.NotNull(await NextAsync());
+        }
+
+        return Calls.Dequeue();
     }
 
     /// <summary>Reads on until there is a control message of a type.</summary>
@@ -142,13 +156,17 @@ internal sealed class PackedHub : IDisposable
         if (Equals(message[0], Invocation))
         {
             var argument = Assert.IsType<object?[]>(message[4])[0];
-            if (Equals(message[3], "Events"))
+            switch (message[3])
             {
-                Events.AddRange(Assert.IsType<object?[]>(argument));
-            }
-            else
-            {
-                Controls.Add(Assert.IsType<Dictionary<string, object?>>(argument));
+                case "Events":
+                    Events.AddRange(Assert.IsType<object?[]>(argument));
+                    break;
+                case "Request":
+                    Calls.Enqueue(Assert.IsType<Dictionary<string, object?>>(argument));
+                    break;
+                default:
+                    Controls.Add(Assert.IsType<Dictionary<string, object?>>(argument));
+                    break;
             }
         }
 

@@ -27,6 +27,9 @@ internal sealed class RawHub : IDisposable
     /// <summary>And the control messages.</summary>
     public List<Control> Controls { get; } = [];
 
+    /// <summary>And the calls to be handled.</summary>
+    public Queue<IncomingCall> Calls { get; } = new();
+
     public static async Task<RawHub> ConnectAsync(Uri node, string token)
     {
         var hub = new RawHub();
@@ -65,6 +68,18 @@ internal sealed class RawHub : IDisposable
         return Events;
     }
 
+    /// <summary>Reads on until there is a call to be handled.</summary>
+    public async Task<IncomingCall> CallAsync()
+    {
+        while (Calls.Count == 0)
+            Assert.NotNull(await NextAsync());
+        return Calls.Dequeue();
+    }
+
+    /// <summary>Calls a method and does not wait for what it answers.</summary>
+    public Task SendAsync(string method, object argument) =>
+        SendAsync(JsonSerializer.Serialize(new { type = Invocation, target = method, arguments = new[] { argument } }, JsonSerializerOptions.Web));
+
     /// <summary>Reads on until there is a control message of a type.</summary>
     public async Task<Control> ControlAsync(string type)
     {
@@ -100,10 +115,18 @@ internal sealed class RawHub : IDisposable
         if (message.GetProperty("type").GetInt32() == Invocation)
         {
             var argument = message.GetProperty("arguments")[0];
-            if (message.GetProperty("target").GetString() == "Events")
-                Events.AddRange(argument.Deserialize<TopicEvent[]>(Wire)!);
-            else
-                Controls.Add(argument.Deserialize<Control>(Wire)!);
+            switch (message.GetProperty("target").GetString())
+            {
+                case "Events":
+                    Events.AddRange(argument.Deserialize<TopicEvent[]>(Wire)!);
+                    break;
+                case "Request":
+                    Calls.Enqueue(argument.Deserialize<IncomingCall>(Wire)!);
+                    break;
+                default:
+                    Controls.Add(argument.Deserialize<Control>(Wire)!);
+                    break;
+            }
         }
 
         return message;
