@@ -41,6 +41,9 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     private readonly ConcurrentQueue<Control> _early = new();
 
     private TimeSpan? _askedToWait;
+
+    // What the server wants should it vanish.
+    private TimeSpan? _advisedToWait;
     private long _heardAt;
 
     // Until then no WebSocket is tried: none got through.
@@ -116,6 +119,10 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
         {
             _askedToWait = TimeSpan.FromMilliseconds(control.RetryAfterMs ?? 0);
             _ = link.DisposeAsync().AsTask();
+        }
+        else if (control.Type == Control.Retry)
+        {
+            _advisedToWait = TimeSpan.FromMilliseconds(control.RetryAfterMs ?? 0);
         }
         else if (control.Type == Control.Expiring)
         {
@@ -199,7 +206,10 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
                 _ = WatchAsync(link);
                 _ = KeepTokenAsync(link);
                 _ = UpgradeAsync(link, stopped);
-                reason = await link.Closed.WaitAsync(stopped) ?? new RealtimeException(ErrorCode.Disconnected);
+                var said = await link.Closed.WaitAsync(stopped);
+                // What breaks off without a word may be a node that has died, and all its clients come back.
+                _askedToWait ??= said is null ? _advisedToWait : null;
+                reason = said ?? new RealtimeException(ErrorCode.Disconnected);
                 lostAt = _time.GetTimestamp();
             }
             catch (OperationCanceledException) when (stopped.IsCancellationRequested)
@@ -257,7 +267,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
 
     private async Task<ILink> OpenAsync(bool renew, CancellationToken stopped)
     {
-        _askedToWait = null;
+        (_askedToWait, _advisedToWait) = (null, null);
         _early.Clear();
         var token = _token = options.Token is { } provider ? await provider(renew) : null;
         var hasOther = options.Transports.Any(transport => transport is not Transport.WebSocket);
@@ -431,6 +441,8 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
         }
         catch (Exception exception) when (exception is RealtimeException or TimeoutException)
         {
+            // It is the network here that has gone.
+            _advisedToWait = _link == link ? null : _advisedToWait;
             await link.DisposeAsync();
         }
     }

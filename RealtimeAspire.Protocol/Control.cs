@@ -14,6 +14,9 @@ public sealed record Control
     /// <summary>The node is about to stop: connect again, after a moment of your own.</summary>
     public const string Draining = "draining";
 
+    /// <summary>Should the connection break off without a word, wait so long before connecting again: others do so too.</summary>
+    public const string Retry = "retry";
+
     /// <summary>The token has expired: refresh it now, or the connection is closed in a moment.</summary>
     public const string Expiring = "expiring";
 

@@ -100,6 +100,7 @@ public static class RealtimeServer
         services.AddSingleton<RefreshPath>();
         services.AddSingleton<ITopicPublisher, TopicPublisher>();
         services.AddSingleton<ConnectionFactory>();
+        services.AddHosted<ReturnAdvice>();
         services.AddHosted<Drain>();
         services.AddHealthChecks().AddCheck<Drain>("drain");
     }

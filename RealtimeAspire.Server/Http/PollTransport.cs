@@ -35,7 +35,12 @@ internal sealed class PollTransport : IConnectionTransport
 
     public ValueTask SendControlAsync(Control control, CancellationToken cancellationToken)
     {
-        _first.TrySetResult(null);
+        // A poll is over soon by itself.
+        if (control.Type != Control.Retry)
+        {
+            _first.TrySetResult(null);
+        }
+
         return ValueTask.CompletedTask;
     }
 

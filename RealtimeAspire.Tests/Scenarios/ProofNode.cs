@@ -48,12 +48,18 @@ internal sealed class ProofNode : IAsyncDisposable
         }
     }
 
+    /// <summary>As by <c>kill -9</c>.</summary>
+    public Task KillAsync()
+    {
+        _process.Kill();
+        return _process.WaitForExitAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
         {
-            _process.Kill();
-            await _process.WaitForExitAsync();
+            await KillAsync();
         }
 
         _process.Dispose();

@@ -33,6 +33,9 @@ public sealed class TcpProxy : IAsyncDisposable
     /// <summary>The connections that there are, those in a black hole included.</summary>
     public int Connections => _pairs.Count;
 
+    /// <summary>When each connection came, refused ones included, as timestamps of <see cref="TimeProvider.System"/>.</summary>
+    public ConcurrentQueue<long> Arrivals { get; } = new();
+
     /// <param name="target">The port of the server.</param>
     public static TcpProxy Start(int target) => new(target);
 
@@ -127,6 +130,7 @@ public sealed class TcpProxy : IAsyncDisposable
             while (true)
             {
                 var client = await _listener.AcceptSocketAsync(_stopping.Token);
+                Arrivals.Enqueue(TimeProvider.System.GetTimestamp());
                 if (_refuses)
                 {
                     client.Close(timeout: 0);

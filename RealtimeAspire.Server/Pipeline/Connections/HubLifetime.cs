@@ -6,13 +6,14 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Gives each hub connection its <see cref="Connection"/>, which writes past SignalR's own, awaiting, manager.</summary>
-internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls, Drain drain, TimeProvider time, ILogger<HubLifetime> logger)
+internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls, ReturnAdvice advice, Drain drain, TimeProvider time, ILogger<HubLifetime> logger)
     : DefaultHubLifetimeManager<RealtimeHub>(logger)
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
     {
         var opened = connections.Open(Caller.From(connection.User), new HubTransport(connection, time));
         connection.Features.Set(opened);
+        advice.Tell(opened);
         if (BearerTokens.ExpiryOf(connection.User) is { } expiry)
         {
             opened.ExpireAt(expiry, BearerTokens.Grace, time, warns: true);

@@ -35,6 +35,8 @@ export class Connection {
   #link: Link | undefined;
   #heardAt = 0;
   #askedToWait: number | undefined;
+  /** What the server wants should it vanish. */
+  #advisedToWait: number | undefined;
   /** What came before the link's opening was known. */
   #early: Control[] = [];
   /** Until then no WebSocket is tried: none got through. */
@@ -88,11 +90,6 @@ export class Connection {
     if (link && Date.now() - this.#heardAt > this.#settings.heartbeat / 2) void this.#probe(link);
   }
 
-  /** Drops the link; it is opened again at once. */
-  reconnect(): void {
-    this.#link?.close();
-  }
-
   async #run(stopped: AbortSignal): Promise<void> {
     const leaveSignals = listen(this);
     let lostAt = Date.now();
@@ -111,7 +108,10 @@ export class Connection {
         void this.#watch(link);
         void this.#keepToken(link);
         if (link.transport !== "webSocket") void this.#upgrade(link);
-        reason = await untilAborted(link.closed, stopped) ?? disconnected();
+        reason = await untilAborted(link.closed, stopped);
+        // What breaks off without a word may be a node that has died, and all its clients come back.
+        if (!reason) this.#askedToWait ??= this.#advisedToWait;
+        reason ??= disconnected();
         lostAt = Date.now();
       } catch (error) {
         reason = error instanceof RealtimeError ? error : disconnected(error);
@@ -144,7 +144,7 @@ export class Connection {
 
   async #open(renew: boolean, stopped: AbortSignal): Promise<Link> {
     const { transports, retryWebSocketAfter } = this.#settings;
-    this.#askedToWait = undefined;
+    this.#askedToWait = this.#advisedToWait = undefined;
     this.#early = [];
     const token = this.#token = await this.#settings.token?.(renew);
     const hasOther = transports.some(transport => transport !== "webSocket");
@@ -234,6 +234,8 @@ export class Connection {
     } else if (control.type === "draining") {
       this.#askedToWait = control.retryAfterMs ?? 0;
       this.#link.close();
+    } else if (control.type === "retry") {
+      this.#advisedToWait = control.retryAfterMs ?? undefined;
     } else if (control.type === "expiring") {
       void this.#refresh(this.#link);
     } else {
@@ -286,6 +288,8 @@ export class Connection {
       await withTimeout(link.probe(), this.#settings.silence - this.#settings.heartbeat);
       this.#heardAt = Date.now();
     } catch {
+      // It is the network here that has gone.
+      if (this.#link === link) this.#advisedToWait = undefined;
       link.close();
     }
   }
