@@ -34,7 +34,7 @@ internal abstract class Shape
     public static readonly IReadOnlyList<Shape> All =
     [
         new FanOut(), new Overload(), new Rooms(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Memory(),
-        new Connects(), new Tls(), new Cores(), new ColdStart(),
+        new Connects(), new Tls(), new Cores(), new ColdStart(), new DotNetClient(),
     ];
 
     protected static readonly IReadOnlyList<Column> Checks =

@@ -1,0 +1,122 @@
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR.Client;
+using Microsoft.Extensions.DependencyInjection;
+using RealtimeAspire.Benchmarks.Load;
+using RealtimeAspire.Client;
+using RealtimeAspire.Protocol;
+
+namespace RealtimeAspire.Benchmarks.Shapes;
+
+/// <summary>What our client adds to SignalR's, which reads the same events from the same server.</summary>
+internal sealed class DotNetClient : Shape
+{
+    private const int Readers = 100, Publishes = 100, Bytes = 100;
+
+    private static readonly Reader Bare = new("SignalR's HubConnection", ReadBareAsync);
+    private static readonly Reader Callback = new("RealtimeClient, OnEvent", (run, user, topic, heard) => ReadAsync(run, user, topic, heard, iterates: false));
+    private static readonly Reader Iteration = new("RealtimeClient, await foreach", (run, user, topic, heard) => ReadAsync(run, user, topic, heard, iterates: true));
+
+    private long _heard;
+
+    /// <summary>Reads a topic in a user's name, and says for each event that it has come.</summary>
+    private delegate Task<IAsyncDisposable> Read(LoadRun run, int user, string topic, Action heard);
+
+    public override string Name => "client";
+
+    public override string Title => "The .NET client";
+
+    public override string Text =>
+        $"CPU of a process with {Readers} connections that are subscribed to one topic, each message a frame of its own, {Readers * Publishes:N0} a second in all: " +
+        "SignalR's own client, whose handler counts them, and ours, which checks their order and hands them on.";
+
+    public override IReadOnlyList<Column> Columns =>
+    [
+        new("cpu", "client CPU, µs per received event"),
+        new("overhead", "above SignalR's, µs", "0.0"),
+        new("rate", "received/s", "0"),
+    ];
+
+    public override bool Takes(Peers.Peer peer) => peer.Durability == "recoverable";
+
+    public override async Task MeasureAsync(LoadRun run)
+    {
+        var publisher = await run.ConnectAsync(run.PublisherNode, Readers);
+        var bare = 0.0;
+        await run.MeasureInTurnsAsync([Bare, Callback, Iteration], async (reader, round) =>
+        {
+            var topic = run.Topic($"client-{reader.Name.Length}-{round}");
+            Action heard = () => Interlocked.Increment(ref _heard);
+            var readers = await Crowd.ForEachAsync(Readers, user => reader.Read(run, user, topic, heard));
+            await PublishAsync(publisher, topic, run.Job.WarmUp);
+            var (cpu, rate) = await PublishAsync(publisher, topic, run.Job.Window);
+            bare = reader == Bare ? cpu : bare;
+            LoadRun.Report(reader.Name, reader == Bare
+                ? new Dictionary<string, double> { ["cpu"] = cpu, ["rate"] = rate }
+                : new Dictionary<string, double> { ["cpu"] = cpu, ["overhead"] = cpu - bare, ["rate"] = rate });
+            foreach (var one in readers)
+                await one.DisposeAsync();
+        });
+    }
+
+    private async Task<(double Cpu, double Rate)> PublishAsync(LoadClient publisher, string topic, TimeSpan duration)
+    {
+        var (cpu, heard) = (LoadRun.Own.CpuMicroseconds(), Interlocked.Read(ref _heard));
+        using var over = new CancellationTokenSource(duration, TimeProvider.System);
+        await Pacer.RunAsync(Publishes, due => publisher.Publish(topic, PayloadStamp.Make(Bytes, 0, 0, due)), over.Token);
+        var received = Interlocked.Read(ref _heard) - heard;
+        if (received == 0)
+            throw new BenchmarkException("Nothing arrived.");
+        return ((LoadRun.Own.CpuMicroseconds() - cpu) / received, received / duration.TotalSeconds);
+    }
+
+    private static async Task<IAsyncDisposable> ReadBareAsync(LoadRun run, int user, string topic, Action heard)
+    {
+        var hub = new HubConnectionBuilder()
+            .WithUrl(new Uri(run.SubscriberNode, "/realtime"), options =>
+            {
+                options.AccessTokenProvider = () => Task.FromResult<string?>(run.TokenOf(user));
+                options.Transports = HttpTransportType.WebSockets;
+                options.SkipNegotiation = true;
+            })
+            .AddJsonProtocol(json => RealtimeJson.Configure(json.PayloadSerializerOptions))
+            .Build();
+        hub.On<TopicEvent[]>("Events", events =>
+        {
+            foreach (var _ in events)
+                heard();
+        });
+        await hub.StartAsync();
+        await hub.InvokeAsync<SubscribeReply>("Subscribe", new SubscribeRequest { Topic = topic });
+        return hub;
+    }
+
+    private static async Task<IAsyncDisposable> ReadAsync(LoadRun run, int user, string topic, Action heard, bool iterates)
+    {
+        var client = new RealtimeClient(run.SubscriberNode, () => Task.FromResult<string?>(run.TokenOf(user)));
+        var subscription = await client.SubscribeAsync(topic, iterates ? null : new SubscribeOptions { OnEvent = Hear });
+        if (iterates)
+            _ = Task.Run(IterateAsync);
+        return client;
+
+        Task Hear(TopicEvent received)
+        {
+            heard();
+            return Task.CompletedTask;
+        }
+
+        async Task IterateAsync()
+        {
+            try
+            {
+                await foreach (var _ in subscription)
+                    heard();
+            }
+            catch (RealtimeException)
+            {
+                // The client was closed.
+            }
+        }
+    }
+
+    private sealed record Reader(string Name, Read Read);
+}
