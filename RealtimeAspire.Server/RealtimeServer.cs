@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Routing;
@@ -175,9 +177,33 @@ public sealed class RealtimeBuilder(IHostApplicationBuilder builder)
 {
     internal IServiceCollection Services => builder.Services;
 
-    internal RealtimeBuilder OpenEvent(EventRule rule)
+    /// <summary>
+    /// Registers an event of topics of a type: each payload that is published is checked to have the form of <typeparamref name="T"/>,
+    /// and <c>/asyncapi/v3.json</c> describes it, from which clients have their types. On members <c>[StringLength]</c>,
+    /// <c>[Length]</c>, <c>[MinLength]</c>, <c>[MaxLength]</c> and <c>[Range]</c> are bounds, <c>[Description]</c> is for readers.
+    /// </summary>
+    /// <typeparam name="T">What the payload is. Members beyond its own are let through.</typeparam>
+    /// <param name="topicType">The topics' type.</param>
+    /// <param name="eventName">The event name, for example <c>app:tick</c>.</param>
+    /// <param name="payload">How the type looks as JSON, from a source-generated context; by default as reflection and the settings of the web have it.</param>
+    /// <param name="fromClients">Whether clients may publish it, also where the topic type's <c>ClientEvents</c> do not say so.</param>
+    /// <exception cref="ArgumentException">No event can have this name.</exception>
+    /// <exception cref="NotSupportedException">The type has a bound that a schema cannot say.</exception>
+    /// <exception cref="InvalidOperationException">The event is registered already.</exception>
+    /// <example><code>builder.AddRealtime().AddEvent("ticker", "app:tick", AppJson.Default.Tick);</code></example>
+    public RealtimeBuilder AddEvent<T>(string topicType, string eventName, JsonTypeInfo<T>? payload = null, bool fromClients = false)
     {
-        Services.AddSingleton(rule);
+        if (!EventCatalog.IsName(eventName))
+        {
+            throw new ArgumentException($"“{eventName}” is no event name: 1 to {EventCatalog.MaxNameLength} letters, digits and . _ : -, a letter first.", nameof(eventName));
+        }
+
+        if (Services.Any(service => service.ImplementationInstance is EventRule rule && rule.TopicType == topicType && rule.Event == eventName))
+        {
+            throw new InvalidOperationException($"{eventName} is registered already for topics of the type {topicType}.");
+        }
+
+        Services.AddSingleton(new EventRule(topicType, eventName, PayloadSchema.Of(payload ?? JsonSerializerOptions.Web.GetTypeInfo(typeof(T))), fromClients));
         return this;
     }
 }

@@ -30,11 +30,13 @@ internal static class HttpApi
             .WithExposedHeaders(HeaderNames.ETag, HeaderNames.RetryAfter)
             .SetPreflightMaxAge(PreflightAge)));
         services.AddApiDocument();
+        services.AddSingleton<EventDocument>();
     }
 
     public static void MapHttpApi(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapEventApi();
         endpoints.MapOpenApi().AllowAnonymous();
+        endpoints.MapGet("/asyncapi/v3.json", EventDocument.Get).AllowAnonymous().ExcludeFromDescription();
     }
 }

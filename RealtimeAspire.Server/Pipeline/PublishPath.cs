@@ -22,7 +22,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <code>
 /// client ── hub / HTTP ──►  1  Limits         admit: rate, size (code in the process comes in at 2)
 ///                           2  Authorization  may this identity publish this event name here?
-///                           3  Topics         the type's policy, the event's validator
+///                           3  Topics         the type's policy, the event's schema
 ///                           4  TopicLogs      dedupe by id, append → position
 ///                           5  Backplane      start: every node that has a subscriber; own feed directly
 ///                           6  reply          position to the publisher; does not wait for 5

@@ -58,7 +58,7 @@ internal sealed class TestNode : IAsyncDisposable
             new FeedContext(logs, link, new TailMemory(Options.Limits.TailBytes), _instruments, _tracing, clock, NullLogger<TopicFeed>.Instance),
             wrapped,
             NullLogger<FeedRegistry>.Instance);
-        var events = new EventCatalog([new EventRule(TopicCatalog.Room, ChatFeature.MessageEvent, ChatFeature.ValidateMessage)]);
+        var events = new EventCatalog([new EventRule(TopicCatalog.Room, ChatFeature.MessageEvent, PayloadSchema.Of(ChatEventJson.Default.ChatMessage), FromClients: true)]);
         var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events);
         Publish = new PublishPath(
             new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);

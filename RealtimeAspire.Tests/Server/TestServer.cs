@@ -46,12 +46,21 @@ internal sealed class TestServer : IAsyncDisposable
     public static Task<TestServer> StartAsync(Action<ListenOptions> listen, params (string Key, string Value)[] settings) =>
         StartAsync(listen, static _ => { }, static _ => { }, settings);
 
+    /// <param name="extend">What the application has beside the features.</param>
+    /// <param name="settings">The configuration.</param>
+    public static Task<TestServer> StartWithAsync(Action<RealtimeBuilder> extend, params (string Key, string Value)[] settings) =>
+        StartAsync(static _ => { }, extend, static _ => { }, static _ => { }, settings);
+
     /// <param name="listen">How its address is listened to.</param>
     /// <param name="register">What the test has of its own, or in the place of something.</param>
     /// <param name="map">Where that is.</param>
     /// <param name="settings">The configuration.</param>
-    public static async Task<TestServer> StartAsync(
-        Action<ListenOptions> listen, Action<IServiceCollection> register, Action<WebApplication> map, params (string Key, string Value)[] settings)
+    public static Task<TestServer> StartAsync(
+        Action<ListenOptions> listen, Action<IServiceCollection> register, Action<WebApplication> map, params (string Key, string Value)[] settings) =>
+        StartAsync(listen, static _ => { }, register, map, settings);
+
+    private static async Task<TestServer> StartAsync(
+        Action<ListenOptions> listen, Action<RealtimeBuilder> extend, Action<IServiceCollection> register, Action<WebApplication> map, (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen));
@@ -63,7 +72,7 @@ internal sealed class TestServer : IAsyncDisposable
             .. settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)),
         ]);
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create("Host=nowhere"));
-        builder.AddRealtime().AddChat();
+        extend(builder.AddRealtime().AddChat());
 
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();

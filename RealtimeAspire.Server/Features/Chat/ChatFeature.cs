@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -12,14 +11,13 @@ namespace RealtimeAspire.Server.Features.Chat;
 public static class ChatFeature
 {
     internal const string MessageEvent = "chat:message";
-    internal const int MaxTextLength = 4_000;
 
     /// <summary>Lets clients publish <c>chat:message</c> with <c>{ "text": … }</c> on <c>room:*</c>.</summary>
     /// <param name="realtime">What <c>AddRealtime()</c> returned.</param>
     public static RealtimeBuilder AddChat(this RealtimeBuilder realtime)
     {
         ArgumentNullException.ThrowIfNull(realtime);
-        return realtime.OpenEvent(new EventRule(TopicCatalog.Room, MessageEvent, ValidateMessage));
+        return realtime.AddEvent(TopicCatalog.Room, MessageEvent, ChatEventJson.Default.ChatMessage, fromClients: true);
     }
 
     /// <summary>Maps <c>GET /rooms</c>.</summary>
@@ -32,28 +30,5 @@ public static class ChatFeature
             .Produces<RoomList>()
             .WithErrors(ErrorCode.Forbidden, ErrorCode.LogUnavailable);
         return endpoints;
-    }
-
-    internal static string? ValidateMessage(JsonElement payload)
-    {
-        if (payload.ValueKind is not JsonValueKind.Object || !payload.TryGetProperty("text", out var text) || text.ValueKind is not JsonValueKind.String)
-        {
-            return "A chat message is { \"text\": \"…\" }.";
-        }
-
-        return LengthOf(text) is > 0 and <= MaxTextLength ? null : $"The text has 1 to {MaxTextLength} characters.";
-    }
-
-    private static int LengthOf(JsonElement text)
-    {
-        try
-        {
-            return text.GetString()!.Length;
-        }
-        catch (InvalidOperationException)
-        {
-            // Half of a surrogate pair: no text.
-            return 0;
-        }
     }
 }

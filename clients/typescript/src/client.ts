@@ -11,8 +11,9 @@ import { settle, type ClientOptions } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { Receipts } from "./receipts.js";
 import type { ConnectionState } from "./state.js";
-import { Subscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
+import { Subscription, type AnySubscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
 import type { Tracing } from "./tracing.js";
+import type { EventOf, PayloadOf } from "./typed.js";
 import { withTimeout } from "./waiting.js";
 import type { Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, SubscribeReply, TopicEvent } from "./wire.js";
 
@@ -29,7 +30,12 @@ export interface PublishOptions {
 
 const maxJoinsAtOnce = 200;
 
-export class RealtimeClient {
+/**
+ * `Events` maps the names of events to the types of their payloads, as `realtime-types` writes it from a server's events.
+ *
+ * @example new RealtimeClient<RealtimeEvents>("https://api.example.com", { token })
+ */
+export class RealtimeClient<Events extends object = object> {
   readonly #connection: Connection;
   readonly #outbox: Outbox;
   readonly #calls: Calls;
@@ -133,21 +139,23 @@ export class RealtimeClient {
    *
    * @returns the events, once the server has accepted: nothing published after this is missed
    */
-  async subscribe<T = unknown>(topic: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
+  subscribe(topic: string, options?: SubscribeOptions<unknown, EventOf<Events>>): Promise<Subscription<unknown, EventOf<Events>>>;
+  /** The same, where `T` is the type of every payload. */
+  subscribe<T>(topic: string, options?: SubscribeOptions<T>): Promise<Subscription<T>>;
+  async subscribe(topic: string, options: SubscribeOptions<any, any> = {}): Promise<AnySubscription> {
     this.#start();
     options.signal?.throwIfAborted();
     const stored = options.position ? undefined : await options.positions?.load(topic);
-    const subscription = new Subscription<T>(this.#owner, topic, stored ? { ...options, position: stored } : options, this.#tracing);
-    const shared = subscription as unknown as Subscription;
+    const subscription: AnySubscription = new Subscription(this.#owner, topic, stored ? { ...options, position: stored } : options, this.#tracing);
     this.#subscriptions.get(topic)?.end(new RealtimeError("replaced", "Another subscription to the topic has replaced this one.", false));
-    this.#subscriptions.set(topic, shared);
+    this.#subscriptions.set(topic, subscription);
     options.signal?.addEventListener("abort", () => subscription.close(), { once: true });
 
     const accepted = new Promise<void>((resolve, reject) => {
-      this.#accepted.set(shared, error => { if (error) reject(error); else resolve(); });
+      this.#accepted.set(subscription, error => { if (error) reject(error); else resolve(); });
     });
-    void subscription.closed.then(error => this.#settle(shared, error ?? new RealtimeError("closed", "The subscription was closed.", false)));
-    this.#join(shared);
+    void subscription.closed.then(error => this.#settle(subscription, error ?? new RealtimeError("closed", "The subscription was closed.", false)));
+    this.#join(subscription);
     await accepted;
     void subscription.run();
     return subscription;
@@ -158,7 +166,7 @@ export class RealtimeClient {
    *
    * @returns where the event is, once the server has stored it
    */
-  publish(topic: string, event: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReply> {
+  publish<Name extends (keyof Events & string) | (string & {})>(topic: string, event: Name, payload: PayloadOf<Events, Name>, options: PublishOptions = {}): Promise<PublishReply> {
     this.#start();
     if (options.queue === false && !this.#link) return Promise.reject(disconnected());
     const { id = newId(), entityId, v } = options;
@@ -193,8 +201,8 @@ export class RealtimeClient {
   }
 
   /** A page of a topic's past. */
-  history(request: HistoryRequest): Promise<HistoryPage> {
-    return this.#call(link => link.history(request));
+  history(request: HistoryRequest): Promise<HistoryPage<EventOf<Events>>> {
+    return this.#call(link => link.history(request)) as Promise<HistoryPage<EventOf<Events>>>;
   }
 
   /** Says that this consumer, a device of the user, has dealt with everything up to the position. */

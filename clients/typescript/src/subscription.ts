@@ -21,7 +21,7 @@ export interface PositionStore {
 }
 
 /** Where to start, and what to do with what comes. At most one of `position`, `rewind` and `consumer`; without, from now on. */
-export interface SubscribeOptions<T = unknown> {
+export interface SubscribeOptions<T = unknown, Event extends TopicEvent = TopicEvent<T>> {
   /** Go on after it. */
   readonly position?: Position | undefined;
   /**
@@ -38,7 +38,7 @@ export interface SubscribeOptions<T = unknown> {
   /** False declines the topic's ephemeral events. */
   readonly ephemeral?: boolean;
   /** Called with one event at a time; the next waits until it has returned or resolved. What it throws ends the subscription. */
-  readonly onEvent?: (event: TopicEvent<T>) => void | Promise<void>;
+  readonly onEvent?: (event: Event) => void | Promise<void>;
   /**
    * Called where events were lost, after those before them: read the state that they led to. If it was read as of another
    * position than the one given, return that; read the position first, then the state.
@@ -54,27 +54,30 @@ export interface SubscribeOptions<T = unknown> {
   readonly signal?: AbortSignal;
 }
 
+/** Its owner does not care what its events are. */
+export type AnySubscription = Subscription<any, any>;
+
 /** What a subscription needs of its client. */
 export interface SubscriptionOwner {
   /** Subscribe again, from where it is. */
-  rejoin(subscription: Subscription): void;
+  rejoin(subscription: AnySubscription): void;
   /** For now: it has too much to do. */
-  pause(subscription: Subscription): void;
-  leave(subscription: Subscription): void;
+  pause(subscription: AnySubscription): void;
+  leave(subscription: AnySubscription): void;
 }
 
 /** Iterate it once, or give an `onEvent`. */
-export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
+export class Subscription<T = unknown, Event extends TopicEvent = TopicEvent<T>> implements AsyncIterable<Event> {
   readonly topic: string;
   /** Settles when it has ended: with nothing where the application has left, else with what went wrong. Never rejects. */
   readonly closed: Promise<RealtimeError | undefined>;
 
   readonly #owner: SubscriptionOwner;
-  readonly #options: SubscribeOptions<T>;
+  readonly #options: SubscribeOptions<T, Event>;
   readonly #tracing: Tracing | undefined;
   readonly #sequence: Sequence;
   readonly #maxQueued: number;
-  readonly #queue: (TopicEvent<T> | Lost)[] = [];
+  readonly #queue: (Event | Lost)[] = [];
   #position: Position | undefined;
   #isPaused = false;
   #hasEnded = false;
@@ -83,7 +86,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
   #resolveClosed!: (error: RealtimeError | undefined) => void;
 
   /** @internal */
-  constructor(owner: SubscriptionOwner, topic: string, options: SubscribeOptions<T>, tracing?: Tracing) {
+  constructor(owner: SubscriptionOwner, topic: string, options: SubscribeOptions<T, Event>, tracing?: Tracing) {
     this.#owner = owner;
     this.#tracing = tracing;
     this.topic = topic;
@@ -101,11 +104,11 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
 
   /** Leaves the topic. */
   close(): void {
-    this.#owner.leave(this as Subscription);
+    this.#owner.leave(this);
     this.end(undefined);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<TopicEvent<T>, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
     try {
       yield* this.#events();
     } finally {
@@ -114,7 +117,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
     if (this.#error) throw this.#error;
   }
 
-  #traced<R>(event: TopicEvent<T>, handle: () => R): R {
+  #traced<R>(event: Event, handle: () => R): R {
     return event.trace_id !== null && this.#tracing?.run ? this.#tracing.run(event.trace_id, event, handle) : handle();
   }
 
@@ -125,7 +128,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
     try {
       for await (const event of this.#events()) await this.#traced(event, () => onEvent(event));
     } catch (error) {
-      this.#owner.leave(this as Subscription);
+      this.#owner.leave(this);
       this.end(error instanceof RealtimeError ? error : new RealtimeError("handler_failed", "The application's handler failed.", false, { cause: error }));
     }
   }
@@ -158,12 +161,12 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
   arrive(events: readonly TopicEvent[]): void {
     const taken = this.#sequence.arrive(events);
     this.#add(taken);
-    if (taken.hole) this.#owner.rejoin(this as Subscription);
+    if (taken.hole) this.#owner.rejoin(this);
   }
 
   /** @internal */
   control(control: Control): void {
-    if (control.type === "reset") this.#owner.rejoin(this as Subscription);
+    if (control.type === "reset") this.#owner.rejoin(this);
     else if (control.type === "dropped") notify(this.#options.onDropped, control.count ?? 0);
   }
 
@@ -182,17 +185,17 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
   }
 
   #add(taken: Taken): void {
-    this.#queue.push(...taken.events as readonly TopicEvent<T>[]);
+    this.#queue.push(...taken.events as readonly Event[]);
     this.#wake?.();
     if (this.#queue.length > this.#maxQueued && !this.#isPaused) {
       this.#isPaused = true;
       // What still comes is read again afterwards.
       this.#sequence.hold();
-      this.#owner.pause(this as Subscription);
+      this.#owner.pause(this);
     }
   }
 
-  async *#events(): AsyncGenerator<TopicEvent<T>, void, undefined> {
+  async *#events(): AsyncGenerator<Event, void, undefined> {
     for (let next = await this.#next(); next; next = await this.#next()) {
       if ("recovery" in next) {
         await this.#reload(next);
@@ -211,7 +214,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
     if (saved) await saved;
   }
 
-  async #next(): Promise<TopicEvent<T> | Lost | undefined> {
+  async #next(): Promise<Event | Lost | undefined> {
     while (this.#queue.length === 0 && !this.#hasEnded) {
       await new Promise<void>(resolve => { this.#wake = resolve; });
       this.#wake = undefined;
@@ -220,7 +223,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
     const next = this.#queue.shift();
     if (this.#isPaused && !this.#hasEnded && this.#queue.length <= this.#maxQueued / 2) {
       this.#isPaused = false;
-      this.#owner.rejoin(this as Subscription);
+      this.#owner.rejoin(this);
     }
     return next;
   }
@@ -233,7 +236,7 @@ export class Subscription<T = unknown> implements AsyncIterable<TopicEvent<T>> {
       // The state is older than what follows here.
       this.#queue.length = 0;
       this.#sequence.moveTo(state);
-      this.#owner.rejoin(this as Subscription);
+      this.#owner.rejoin(this);
       return;
     }
 

@@ -8,12 +8,12 @@ export interface Position {
   readonly offset: number;
 }
 
-/** An event of a topic. `T` is the type of its payload. */
-export interface TopicEvent<T = unknown> {
+/** An event of a topic. `T` is the type of its payload, `Name` that of its name. */
+export interface TopicEvent<T = unknown, Name extends string = string> {
   /** `type:identifier` */
   readonly topic: string;
   /** What happened, for example `chat:message`. */
-  readonly event: string;
+  readonly event: Name;
   /** Absent, like the epoch, where the event is ephemeral: it is in no log and not recovered. */
   readonly offset?: number;
   readonly epoch?: string;
@@ -98,9 +98,9 @@ export interface HistoryRequest {
   readonly limit?: number;
 }
 
-export interface HistoryPage {
+export interface HistoryPage<Event extends TopicEvent = TopicEvent> {
   /** Ascending. */
-  readonly events: readonly TopicEvent[];
+  readonly events: readonly Event[];
   readonly position: Position;
   readonly recovery: Recovery;
   /** There is no more in this direction. */

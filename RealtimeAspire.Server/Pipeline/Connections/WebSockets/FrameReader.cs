@@ -4,9 +4,9 @@ using System.Text.Unicode;
 namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
 /// <summary>A piece of what a client has sent.</summary>
-/// <param name="Kind"><see cref="Opcode.Text"/> or <see cref="Opcode.Binary"/>: a part of a message; else a whole control frame.</param>
-/// <param name="Payload">Unmasked; in the buffer that was given, or in one of the reader's until its next call.</param>
-/// <param name="EndsMessage">With it a message, or a control frame, is complete.</param>
+/// <param name="kind"><see cref="Opcode.Text"/> or <see cref="Opcode.Binary"/>: a part of a message; else a whole control frame.</param>
+/// <param name="payload">Unmasked; in the buffer that was given, or in one of the reader's until its next call.</param>
+/// <param name="endsMessage">With it a message, or a control frame, is complete.</param>
 internal readonly ref struct FramePiece(Opcode kind, ReadOnlySpan<byte> payload, bool endsMessage)
 {
     public Opcode Kind { get; } = kind;
