@@ -5,7 +5,7 @@ namespace RealtimeAspire.Tests.Conformance;
 /// long tier over each of the others too. In a browser those that are about what browsers have of their own, in the long tier all.
 /// </summary>
 [Collection(SharedTopology.Name)]
-public sealed class ConformanceTests(Topology topology, Browser browser) : IClassFixture<Browser>
+public sealed class ConformanceTests(Topology topology, Browser browser, ConformanceTally tally) : IClassFixture<Browser>, IClassFixture<ConformanceTally>
 {
     private const string WebSocket = "webSocket";
 
@@ -20,15 +20,15 @@ public sealed class ConformanceTests(Topology topology, Browser browser) : IClas
 
     [Theory]
     [MemberData(nameof(Scenarios))]
-    public Task TypeScript(string scenario, string transport) => RunAsync(TypeScriptAgent.Start(), scenario, transport);
+    public Task TypeScript(string scenario, string transport) => RunAsync("TypeScript", TypeScriptAgent.Start(), scenario, transport);
 
     [Theory]
     [MemberData(nameof(Scenarios))]
-    public Task DotNet(string scenario, string transport) => RunAsync(new DotNetAgent(), scenario, transport);
+    public Task DotNet(string scenario, string transport) => RunAsync(".NET", new DotNetAgent(), scenario, transport);
 
     [Theory]
     [MemberData(nameof(BrowserScenarios))]
-    public async Task TypeScriptInChromium(string scenario) => await RunAsync(await BrowserAgent.StartAsync(browser, topology.Web), scenario, WebSocket);
+    public async Task TypeScriptInChromium(string scenario) => await RunAsync("TypeScript in Chromium", await BrowserAgent.StartAsync(browser, topology.Web), scenario, WebSocket);
 
     /// <summary>What a tab keeps, and what all tabs of a profile do, outlives the page.</summary>
     [Fact]
@@ -63,10 +63,14 @@ public sealed class ConformanceTests(Topology topology, Browser browser) : IClas
             """));
     }
 
-    private async Task RunAsync(IAgent sdk, string scenario, string transport)
+    private async Task RunAsync(string sdk, IAgent started, string scenario, string transport)
     {
-        await using var agent = sdk;
-        await using var run = new ConformanceRun(topology, agent, transport);
-        await run.RunAsync(Scenario.Load(scenario));
+        await using (var agent = started)
+        {
+            await using var run = new ConformanceRun(topology, agent, transport);
+            await run.RunAsync(Scenario.Load(scenario));
+        }
+
+        tally.Passed(sdk, transport);
     }
 }

@@ -46,6 +46,19 @@ public abstract class MessagePackHubTests(string sockets)
     }
 
     [Fact]
+    public async Task A_living_connection_takes_a_new_token()
+    {
+        await using var server = await StartAsync();
+        using var hub = await server.ConnectPackedAsync();
+
+        var refused = await Assert.ThrowsAsync<RealtimeException>(() => hub.InvokeAsync("Refresh", TestServer.Token("bob")));
+        var refreshed = await hub.AskAsync("Refresh", TestServer.Token());
+
+        Assert.Equal("token_subject_mismatch", refused.Code);
+        Assert.NotNull(refreshed["expiresAt"]);
+    }
+
+    [Fact]
     public async Task Replies_have_the_names_and_values_of_the_json_with_events_as_arrays()
     {
         await using var server = await StartAsync();
