@@ -27,6 +27,18 @@ internal sealed class Outbox(RealtimeClientOptions options)
     /// <summary>How many publishes have no answer yet.</summary>
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>Those, the oldest first.</summary>
+    public IReadOnlyList<OutboxItem> Items
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _lanes.Values.SelectMany(lane => lane.Entries).Select(entry => entry.Item).OrderBy(item => item.At)];
+            }
+        }
+    }
+
     /// <summary>Takes over what others have left in the store. Nothing is sent before that is known.</summary>
     public void Open()
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using RealtimeAspire.Client.Stores;
 using RealtimeAspire.Client.Transports;
 using RealtimeAspire.Protocol;
 
@@ -74,6 +75,9 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
 
     /// <summary>How many publishes have no answer yet.</summary>
     public int Waiting => _outbox.Count;
+
+    /// <summary>Those publishes, the oldest first: also what an earlier run has left behind.</summary>
+    public IReadOnlyList<OutboxItem> Pending => _outbox.Items;
 
     /// <summary>Connects. From then on the client comes back by itself.</summary>
     /// <param name="cancellationToken">Stops waiting; the client goes on trying.</param>

@@ -12,6 +12,11 @@ internal sealed class WebOptions
     public string? ApiUrl { get; set; }
 
     /// <summary>
+    /// The API's address as this server reaches it. Default: what service discovery has for <c>api</c>, else <see cref="ApiUrl"/>.
+    /// </summary>
+    public Uri ApiFromHere { get; set; } = null!;
+
+    /// <summary>
     /// Folder of the keys that protect the session cookie; every replica needs the same one. Default: the user's folder for
     /// application data. Losing it signs everybody out.
     /// </summary>
@@ -28,7 +33,12 @@ internal static class WebOptionsFeature
         var configuration = builder.Configuration;
         builder.Services.AddOptions<WebOptions>()
             .BindConfiguration("Web")
-            .PostConfigure(options => options.ApiUrl ??= configuration["services:api:http:0"] ?? configuration["services:api:https:0"])
+            .PostConfigure(options =>
+            {
+                var discovered = configuration["services:api:https:0"] ?? configuration["services:api:http:0"];
+                options.ApiUrl ??= configuration["services:api:http:0"] ?? discovered;
+                options.ApiFromHere ??= Uri.TryCreate(discovered ?? options.ApiUrl, UriKind.Absolute, out var api) ? api : null!;
+            })
             .ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<WebOptions>, WebOptionsValidator>();
     }

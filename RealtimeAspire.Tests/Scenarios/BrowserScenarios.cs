@@ -9,17 +9,17 @@ public sealed class BrowserScenarios(Topology topology, Browser browser) : IClas
     [Fact]
     public async Task A_message_typed_in_one_page_appears_in_another()
     {
-        var room = $"lobby-{Guid.NewGuid():n}"[..14];
+        var room = WebPages.NewName("lobby");
         var (ada, adaComplaints) = await browser.OpenAsync();
         var (grace, graceComplaints) = await browser.OpenAsync(width: 390, height: 844);
         await EnterAsync(ada, "ada", room);
         await EnterAsync(grace, "grace", room);
 
-        await SayAsync(ada, "Hello from the desktop");
+        await ada.SayAsync("Hello from the desktop");
         await Expect(grace.GetByTestId("message")).ToHaveCountAsync(1);
         await Expect(grace.GetByTestId("message").First).ToContainTextAsync("Hello from the desktop");
 
-        await SayAsync(grace, "Hello from the phone");
+        await grace.SayAsync("Hello from the phone");
         await Expect(ada.GetByTestId("message")).ToHaveCountAsync(2);
         await Expect(ada.GetByTestId("message").Nth(1)).ToContainTextAsync("Hello from the phone");
 
@@ -32,11 +32,11 @@ public sealed class BrowserScenarios(Topology topology, Browser browser) : IClas
     [Fact]
     public async Task A_reloaded_page_shows_the_rooms_history_once()
     {
-        var room = $"attic-{Guid.NewGuid():n}"[..14];
+        var room = WebPages.NewName("attic");
         var (page, _) = await browser.OpenAsync();
         await EnterAsync(page, "ada", room);
         foreach (var text in (string[])["one", "two", "three"])
-            await SayAsync(page, text);
+            await page.SayAsync(text);
         await Expect(page.GetByTestId("message")).ToHaveCountAsync(3);
         await Expect(page.Locator("[data-testid=message][data-offset]")).ToHaveCountAsync(3);
 
@@ -48,11 +48,11 @@ public sealed class BrowserScenarios(Topology topology, Browser browser) : IClas
     [Fact]
     public async Task What_a_user_writes_is_text_and_nothing_else()
     {
-        var room = $"cellar-{Guid.NewGuid():n}"[..14];
+        var room = WebPages.NewName("cellar");
         const string Hostile = "<img src=x onerror=\"document.title='broken in'\"><script>alert(1)</script>";
         var (page, _) = await browser.OpenAsync();
         await EnterAsync(page, "mallory", room);
-        await SayAsync(page, Hostile);
+        await page.SayAsync(Hostile);
         await Expect(page.GetByTestId("message-text").First).ToHaveTextAsync(Hostile);
         Assert.NotEqual("broken in", await page.TitleAsync());
     }
@@ -83,17 +83,7 @@ public sealed class BrowserScenarios(Topology topology, Browser browser) : IClas
 
     private async Task EnterAsync(IPage page, string user, string room)
     {
-        await page.GotoAsync(topology.Web.ToString());
-        await page.GetByTestId("name").FillAsync(user);
-        await page.GetByTestId("sign-in").ClickAsync();
-        await Expect(page.GetByTestId("open-room")).ToBeVisibleAsync();
-        await page.GotoAsync(new Uri(topology.Web, $"/rooms/{room}").ToString());
-        await Expect(page.GetByTestId("connection-state")).ToHaveAttributeAsync("data-state", "live");
-    }
-
-    private static async Task SayAsync(IPage page, string text)
-    {
-        await page.GetByTestId("composer").FillAsync(text);
-        await page.GetByTestId("composer").PressAsync("Enter");
+        await page.SignInAsync(topology, user);
+        await page.OpenRoomAsync(topology, room);
     }
 }

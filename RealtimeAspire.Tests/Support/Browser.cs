@@ -8,8 +8,10 @@ namespace RealtimeAspire.Tests.Support;
 /// <summary>A real headless Chromium: the system's, else Debian's package, fetched once into the user's cache.</summary>
 public sealed class Browser : IAsyncLifetime
 {
+    private readonly List<IBrowser> _plain = [];
     private IPlaywright? _playwright;
     private IBrowser? _browser;
+    private Func<string[], Task<IBrowser>>? _launch;
 
     public IBrowser Chromium => _browser ?? throw new InvalidOperationException("Chromium has not been started.");
 
@@ -20,16 +22,19 @@ public sealed class Browser : IAsyncLifetime
     {
         var (program, environment) = await LocateAsync();
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        _launch = more => _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = program,
             Env = environment,
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+            Args = [.. more, "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
         });
+        _browser = await _launch([]);
     }
 
     public async ValueTask DisposeAsync()
     {
+        foreach (var browser in _plain)
+            await browser.DisposeAsync();
         if (_browser is not null)
             await _browser.DisposeAsync();
         _playwright?.Dispose();
@@ -51,6 +56,26 @@ public sealed class Browser : IAsyncLifetime
         };
         page.PageError += (_, error) => complaints.Add(error);
         return (page, complaints);
+    }
+
+    /// <summary>
+    /// A Chromium of its own, of whose tabs none is pretended to be looked at: one that has the focus, as all others here are told that
+    /// they have, cannot be frozen.
+    /// </summary>
+    public async Task<IBrowserContext> OpenPlainAsync()
+    {
+        var port = FreePort();
+        _plain.Add(await _launch!([$"--remote-debugging-port={port}"]));
+        var connected = await _playwright!.Chromium.ConnectOverCDPAsync($"http://127.0.0.1:{port}", new BrowserTypeConnectOverCDPOptions { NoDefaults = true });
+        _plain.Insert(0, connected);
+        return connected.Contexts[0];
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        listener.Start();
+        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static async Task<(string Program, Dictionary<string, string>? Environment)> LocateAsync()

@@ -2,7 +2,7 @@
 // conversation, which has a connection of its own.
 
 import { LogLevel, type HubConnectionBuilder } from "@microsoft/signalr";
-import { backoff } from "./backoff.js";
+import { backoff } from "@realtimeaspire/client";
 
 interface Blazor {
   start(options: {
@@ -23,7 +23,7 @@ export function startCircuit(): void {
       // As with the room's connection: losing it is a state, not an error for the console.
       logLevel: LogLevel.None,
       configureSignalR: builder => builder.configureLogging(LogLevel.None),
-      reconnectionOptions: { maxRetries: Infinity, retryIntervalMilliseconds: attempt => backoff(attempt, Math.random()) },
+      reconnectionOptions: { maxRetries: Infinity, retryIntervalMilliseconds: attempt => backoff({ first: 1_000, longest: 10_000 }, attempt, Math.random()) },
     },
   });
 
@@ -31,7 +31,7 @@ export function startCircuit(): void {
     if ((event as CircuitEvent).detail.state !== "rejected") return;
     // The server has forgotten this page. One without a conversation has nothing to lose by starting over; with one, the
     // next link or form does, as a full page load.
-    if (!document.querySelector("live-room")) location.reload();
+    if (!document.querySelector("live-room, network-lab")) location.reload();
     document.body.dataset["enhanceNav"] = "false";
     for (const form of document.querySelectorAll("form[data-enhance]")) form.removeAttribute("data-enhance");
   }, true);

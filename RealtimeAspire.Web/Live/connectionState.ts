@@ -1,84 +1,144 @@
-// The connection as the user sees it: a badge in the room's header, and a strip with a way out while it is not there.
+// <connection-state>: how a client is connected, as its user sees it: a badge, and while the connection is not there a strip with
+// the reason and a way out. It works on any page: give it a client.
 
-import { part } from "./parts.js";
+import type { ConnectionState, ConnectionStateName, RealtimeClient } from "@realtimeaspire/client";
+import { element } from "./parts.js";
+import { signedOut } from "./session.js";
 
-export type ShownState =
-  | { readonly state: "connecting" | "live" }
-  | { readonly state: "reconnecting"; readonly retryAt?: number; readonly reason?: string }
-  | { readonly state: "offline"; readonly reason: "network" | "session" };
+export type Watched = Pick<RealtimeClient, "state" | "onState" | "retryNow" | "connect">;
 
-interface Words {
-  readonly badge: string;
-  readonly strip: string;
-  readonly action: string;
+/** The connection is there, and the server does not let the page have what it is about. */
+export interface Refused {
+  readonly reason: string;
+  /** When it is asked again, in milliseconds as of `Date.now()`. */
+  readonly retryAt: number;
+  retryNow(): void;
 }
 
-export class ConnectionStateView {
-  readonly #badge: HTMLElement;
-  readonly #text: HTMLElement;
-  readonly #announced: HTMLElement;
-  readonly #strip: HTMLElement;
-  readonly #stripText: HTMLElement;
-  readonly #action: HTMLButtonElement;
-  #shown: ShownState = { state: "connecting" };
+interface Shown {
+  readonly badge: string;
+  /** Empty: nothing to say. */
+  readonly strip: string;
+  readonly action?: string;
+  readonly act?: () => void;
+}
+
+export class ConnectionStateElement extends HTMLElement {
+  readonly #text = element("span", "connection-text");
+  readonly #announced = element("span", "visually-hidden");
+  readonly #stripText = element("span");
+  readonly #action = element("button", "strip-action");
+  readonly #strip = element("div", "strip", this.#stripText, this.#action);
+  #client: Watched | undefined;
+  #refused: Refused | undefined;
+  #leave: (() => void) | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
 
-  constructor(root: HTMLElement, retryNow: () => void) {
-    this.#badge = part(root, "connection-state");
-    this.#text = part(root, "connection-text");
-    this.#announced = part(root, "connection-announced");
-    this.#strip = part(root, "strip");
-    this.#stripText = part(root, "strip-text");
-    this.#action = part(root, "strip-action");
-    this.#action.addEventListener("click", () => {
-      if (this.#shown.state === "offline" && this.#shown.reason === "session") location.reload();
-      else retryNow();
-    });
+  connectedCallback(): void {
+    this.#text.ariaHidden = "true";
+    this.#announced.role = "status";
+    this.#action.type = "button";
+    this.#action.onclick = () => this.#now()?.act?.();
+    this.#strip.dataset["testid"] = "connection-strip";
+    this.#action.dataset["testid"] = "retry-now";
+    const dot = element("span", "connection-dot");
+    dot.ariaHidden = "true";
+    this.replaceChildren(element("span", "connection", dot, this.#text), this.#announced, this.#strip);
+    this.#watch();
   }
 
-  show(shown: ShownState): void {
+  disconnectedCallback(): void {
+    this.#leave?.();
     clearInterval(this.#tick);
-    this.#shown = shown;
-    this.#badge.dataset["state"] = shown.state;
+  }
+
+  /** Shows this client's state from now on. */
+  set client(client: Watched) {
+    this.#client = client;
+    this.#watch();
+  }
+
+  set refused(refused: Refused | undefined) {
+    this.#refused = refused;
+    this.#changed();
+  }
+
+  #watch(): void {
+    this.#leave?.();
+    this.#leave = this.#client?.onState(() => this.#changed());
+    this.#changed();
+  }
+
+  #changed(): void {
+    clearInterval(this.#tick);
+    const name = this.#name();
+    this.dataset["state"] = name;
     this.#draw();
     // The countdown is for the eye; a screen reader hears each change of state once.
-    const announcement = shown.state === "live" ? "Connected" : words(shown, undefined).strip;
+    const { badge, strip } = this.#now() ?? waiting;
+    const announcement = name === "connected" ? "Connected" : strip || badge;
     if (this.#announced.textContent !== announcement) this.#announced.textContent = announcement;
-    if (shown.state === "reconnecting" && shown.retryAt !== undefined) {
+    if ((this.#refused ?? this.#client?.state)?.retryAt !== undefined) {
       this.#tick = setInterval(() => this.#draw(), 250);
     }
   }
 
-  dispose(): void {
-    clearInterval(this.#tick);
-  }
-
   #draw(): void {
-    const retryAt = this.#shown.state === "reconnecting" ? this.#shown.retryAt : undefined;
-    const seconds = retryAt === undefined ? undefined : Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-    const { badge, strip, action } = words(this.#shown, seconds);
+    const { badge, strip, action } = this.#now(this.#secondsLeft()) ?? waiting;
     this.#text.textContent = badge;
     this.#stripText.textContent = strip;
-    this.#action.textContent = action;
-    this.#strip.hidden = action === "";
+    this.#action.textContent = action ?? "";
+    this.#action.hidden = action === undefined;
+    this.#strip.hidden = strip === "";
+  }
+
+  #name(): ConnectionStateName {
+    const name = this.#client?.state.name ?? "connecting";
+    return this.#refused && name === "connected" ? "reconnecting" : name;
+  }
+
+  #secondsLeft(): number | undefined {
+    const retryAt = this.#refused && this.#client?.state.name === "connected" ? this.#refused.retryAt : this.#client?.state.retryAt;
+    return retryAt === undefined ? undefined : Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  }
+
+  #now(seconds?: number): Shown | undefined {
+    const client = this.#client;
+    if (!client) return undefined;
+    if (this.#refused && client.state.name === "connected") {
+      const { reason, retryNow } = this.#refused;
+      return { badge: retryIn(seconds) ?? "Asking again", strip: reason, action: "Retry now", act: retryNow };
+    }
+    return shownOf(client, client.state, seconds);
   }
 }
 
-function words(shown: ShownState, seconds: number | undefined): Words {
-  switch (shown.state) {
+/** Before there is a client. */
+const waiting: Shown = { badge: "Connecting", strip: "" };
+
+function shownOf(client: Watched, { name, reason }: ConnectionState, seconds: number | undefined): Shown {
+  switch (name) {
+    case "disconnected":
+      return { badge: "Not connected", strip: "Not connected. What you write is kept.", action: "Connect", act: () => void client.connect().catch(() => { /* its state says so */ }) };
     case "connecting":
-      return { badge: "Connecting", strip: "Connecting", action: "" };
-    case "live":
-      return { badge: "Live", strip: "", action: "" };
+      return waiting;
+    case "connected":
+      return { badge: "Live", strip: "" };
     case "reconnecting":
-      return {
-        badge: seconds ? `Retry in ${seconds} s` : "Reconnecting",
-        strip: shown.reason ?? "Connection lost. What you write is kept and sent when it is back.",
-        action: "Retry now",
-      };
-    case "offline":
-      return shown.reason === "session"
-        ? { badge: "Signed out", strip: "Your session has ended. What you have written is kept.", action: "Sign in again" }
-        : { badge: "Offline", strip: "You are offline. What you write is kept and sent when you are back.", action: "Retry now" };
+    case "suspended": {
+      const retry = { action: "Retry now", act: () => client.retryNow() };
+      if (!navigator.onLine) return { badge: "Offline", strip: "You are offline. What you write is kept and sent when you are back.", ...retry };
+      return name === "reconnecting"
+        ? { badge: retryIn(seconds) ?? "Reconnecting", strip: "Connection lost. What you write is kept and sent when it is back.", ...retry }
+        : { badge: retryIn(seconds) ?? "Still trying", strip: "Still no connection. What you write is kept and sent when it is back; nothing is missed.", ...retry };
+    }
+    case "closed":
+      return reason?.code === signedOut
+        ? { badge: "Signed out", strip: "Your session has ended. What you have written is kept.", action: "Sign in again", act: () => location.reload() }
+        : { badge: "Closed", strip: reason?.code === "closed" ? "The connection was closed." : `The server refuses the connection. ${reason?.message ?? ""}`, action: "Reload", act: () => location.reload() };
   }
+}
+
+function retryIn(seconds: number | undefined): string | undefined {
+  return seconds ? `Retry in ${seconds} s` : undefined;
 }

@@ -1,38 +1,36 @@
-// <live-room>: one room on the page. Drives the value in room.ts with the connection and draws it. Blazor renders the
-// element with its content once and leaves it alone from then on (data-permanent).
+// <live-room>: one room on the page. Drives the value in room.ts with the client and draws it. Blazor renders the element with its
+// content once and leaves it alone from then on (data-permanent).
 
-import { backoff } from "./backoff.js";
+import { backoff, newId, type RealtimeError } from "@realtimeaspire/client";
 import { Composer } from "./composer.js";
-import { RealtimeConnection, Refusal, type ConnectionState, type TopicListener } from "./connection.js";
-import { ConnectionStateView, type ShownState } from "./connectionState.js";
+import type { ConnectionStateElement } from "./connectionState.js";
+import { Kept } from "./kept.js";
 import { dayOf, MessageList } from "./messageList.js";
-import { newId } from "./newId.js";
-import { Outbox } from "./outbox.js";
+import { PageClient, type Outcome } from "./pageClient.js";
 import { part } from "./parts.js";
 import * as rooms from "./room.js";
 import { rows, type Row } from "./rows.js";
-import type { Control, PublishReply, TopicEvent } from "./wire.js";
 
+/** The page shows the newest messages, also after a reload: so it begins with them each time, and keeps no position. */
+const window = 50;
 /** Lines kept on a page that stays open. */
 const keptLines = 1_000;
+/** Milliseconds until a room that was refused is asked for again, at least, and what is added: rights do not change by the second. */
+const refusedFor = 2_000;
+const refusedAgain = { first: 2_000, longest: 8_000 };
 
-let connection: RealtimeConnection | undefined;
-
-export class LiveRoom extends HTMLElement implements TopicListener {
+export class LiveRoom extends HTMLElement {
   #mounted: AbortController | undefined;
-  #connection!: RealtimeConnection;
-  #detach!: () => void;
+  /** The subscription of the moment; what an earlier one still brings is void. */
+  #subscribed = new AbortController();
+  #page!: PageClient;
   #room!: rooms.Room;
-  #outbox!: Outbox;
+  #kept!: Kept;
   #list!: MessageList;
   #composer!: Composer;
-  #view!: ConnectionStateView;
-  #state: ConnectionState = { phase: "connecting" };
-  #refused: { reason: string; retryAt: number } | undefined;
-  /** Which subscribe is the current one; a reply to an earlier one is void. */
-  #subscribe = 0;
-  #isLive = false;
-  #drawing = false;
+  #view!: ConnectionStateElement;
+  #loading: "waiting" | "here" | "shown" = "waiting";
+  #drawing: ReturnType<typeof setTimeout> | undefined;
   #unread = 0;
   #title = "";
 
@@ -41,157 +39,118 @@ export class LiveRoom extends HTMLElement implements TopicListener {
     const user = this.getAttribute("user")!;
     this.#mounted = new AbortController();
     const { signal } = this.#mounted;
+    this.#page = PageClient.get(this.getAttribute("api")!, user);
+    const { client } = this.#page;
 
-    this.#outbox = new Outbox(user, topic);
-    this.#room = rooms.openRoom(topic, user, this.#outbox.load(Date.now()));
+    this.#kept = new Kept(user, topic);
+    const failed = this.#kept.failed.map(draft => ({ ...draft, state: "failed" as const }));
+    this.#room = rooms.takeOver(rooms.openRoom(topic, user, failed), client.pending);
     this.#list = new MessageList(this, {
-      retry: id => this.#publishAgain(id),
+      retry: id => this.#sendAgain(id),
       discard: id => this.#change(rooms.discard(this.#room, id)),
     });
-    this.#composer = new Composer(this, this.#outbox.text, {
+    this.#composer = new Composer(this, this.#kept.text, {
       send: text => this.#write(text),
-      changed: text => { this.#outbox.text = text; },
+      changed: text => { this.#kept.text = text; },
     });
-    this.#view = new ConnectionStateView(this, () => this.#retryNow());
+    this.#view = part<ConnectionStateElement>(this, "connection-state");
+    // In a page that Blazor has put together the element within comes after this one.
+    customElements.upgrade(this.#view);
+    this.#view.client = client;
     this.#title = document.title;
     document.addEventListener("visibilitychange", () => this.#looked(), { signal });
 
-    connection ??= new RealtimeConnection(this.getAttribute("api")!);
-    this.#connection = connection;
-    this.#detach = connection.attach(topic, this);
+    signal.addEventListener("abort", this.#page.enter(topic, outcome => this.#learn(outcome)));
+    signal.addEventListener("abort", client.onState(() => this.#redraw()));
+    signal.addEventListener("abort", client.onPending(() => this.#change(rooms.takeOver(this.#room, client.pending))));
+    void this.#subscribe();
     this.#composer.focusIfKeyboard();
     this.#draw();
   }
 
   disconnectedCallback(): void {
     this.#mounted?.abort();
-    this.#subscribe++;
-    this.#detach();
+    this.#subscribed.abort();
+    clearTimeout(this.#drawing);
     this.#list.dispose();
-    this.#view.dispose();
   }
 
-  connected(): void {
-    void this.#join();
-  }
-
-  events(events: readonly TopicEvent[]): void {
-    const step = rooms.receive(this.#room, events);
-    this.#change(step.room);
-    if (step.next === "subscribe") void this.#join();
-  }
-
-  control(control: Control): void {
-    if (control.type === "reset") void this.#join();
-    else if (control.type === "unsubscribed") this.#refuse(control.reason ?? "The server has ended this subscription.", 0);
-  }
-
-  state(state: ConnectionState): void {
-    this.#state = state;
-    if (state.phase !== "connected") {
-      this.#isLive = false;
-      this.#refused = undefined;
-      this.#subscribe++;
-    }
-    this.#showState();
-  }
-
-  async #join(attempt = 0): Promise<void> {
-    const current = ++this.#subscribe;
-    this.#change(rooms.join(this.#room));
+  async #subscribe(attempt = 0): Promise<void> {
+    this.#subscribed.abort();
+    const { signal } = this.#subscribed = new AbortController();
     try {
-      for (let next = "subscribe"; next === "subscribe";) {
-        const reply = await this.#connection.subscribe(rooms.request(this.#room));
-        if (current !== this.#subscribe) return;
-        const step = rooms.joined(this.#room, reply);
-        this.#change(step.room);
-        next = step.next;
-      }
+      const subscription = await this.#page.client.subscribe(this.#room.topic, {
+        rewind: { count: window },
+        signal,
+        onEvent: event => { if (!signal.aborted) this.#change(rooms.receive(this.#room, event)); },
+        reload: ({ recovery }) => {
+          if (signal.aborted) return;
+          this.#change(rooms.lose(this.#room, recovery));
+          void this.#subscribe();
+        },
+      });
+      attempt = 0;
+      this.#view.refused = undefined;
+      if (this.#loading === "waiting") this.#loading = "here";
+      this.#redraw();
+      const error = await subscription.closed;
+      if (error) throw error;
     } catch (error) {
-      // A broken connection comes back by itself and subscribes again.
-      if (current === this.#subscribe && error instanceof Refusal) this.#refuse(error.message, attempt);
-      return;
-    }
-
-    this.#refused = undefined;
-    if (!this.#isLive) {
-      this.#isLive = true;
-      this.#showState();
-      this.#list.settled();
-      this.#sendWaiting();
+      if (!signal.aborted && this.#page.client.state.name !== "closed") this.#refuse(error as RealtimeError, attempt, signal);
     }
   }
 
-  #refuse(reason: string, attempt: number): void {
-    const wait = backoff(attempt + 2, Math.random());
-    const current = this.#subscribe;
-    this.#isLive = false;
-    this.#refused = { reason, retryAt: Date.now() + wait };
-    this.#showState();
-    setTimeout(() => { if (current === this.#subscribe) void this.#join(attempt + 1); }, wait);
-  }
-
-  #retryNow(): void {
-    if (this.#refused) void this.#join();
-    else this.#connection.retryNow();
+  #refuse({ message }: RealtimeError, attempt: number, signal: AbortSignal): void {
+    const wait = refusedFor + backoff(refusedAgain, attempt, Math.random());
+    const again = () => { if (!signal.aborted) void this.#subscribe(attempt + 1); };
+    this.#view.refused = { reason: message, retryAt: Date.now() + wait, retryNow: again };
+    setTimeout(again, wait);
   }
 
   #write(text: string): void {
     const id = newId();
     this.#change(rooms.write(this.#room, id, text, Date.now()));
-    this.#list.draw(this.#rows());
+    this.#draw();
     this.#list.showNewest("instant");
-    if (this.#isLive) void this.#publish(id, text);
+    this.#page.send(this.#room.topic, id, text);
   }
 
-  #publishAgain(id: string): void {
+  #sendAgain(id: string): void {
     this.#change(rooms.retry(this.#room, id));
     const text = this.#room.drafts.find(draft => draft.id === id)?.text;
-    if (this.#isLive && text !== undefined) void this.#publish(id, text);
+    if (text !== undefined) this.#page.send(this.#room.topic, id, text);
   }
 
-  /** In the order in which they were written, all in flight at once. */
-  #sendWaiting(): void {
-    for (const { id, text, state } of this.#room.drafts) {
-      if (state === "sending") void this.#publish(id, text);
-    }
-  }
-
-  async #publish(id: string, text: string): Promise<void> {
-    const { topic } = this.#room;
-    try {
-      const reply = await this.#connection.invoke<PublishReply>("Publish",
-        { topic, event: rooms.chatMessage, payload: { text }, id });
-      this.#change(rooms.confirm(this.#room, id, reply));
-    } catch (error) {
-      // Without an answer the draft stays as it is and goes out again, with its id, when the connection is back.
-      if (error instanceof Refusal) this.#change(rooms.fail(this.#room, id, error.message));
-    }
+  #learn({ id, ...outcome }: Outcome): void {
+    this.#change("reply" in outcome ? rooms.confirm(this.#room, id, outcome.reply) : rooms.fail(this.#room, id, outcome.error.message));
   }
 
   #change(room: rooms.Room): void {
     if (room === this.#room) return;
-    if (room.drafts !== this.#room.drafts) this.#outbox.save(room.drafts);
+    if (room.drafts !== this.#room.drafts) {
+      this.#kept.failed = room.drafts.filter(draft => draft.state === "failed").map(({ id, text, at, reason }) => ({ id, text, at, reason: reason ?? "" }));
+    }
     this.#room = this.#list.atBottom ? rooms.trim(room, keptLines) : room;
     this.#redraw();
   }
 
+  /** Once for all that comes in one go; not at the next frame: a hidden tab has none, and its title counts. */
   #redraw(): void {
-    if (this.#drawing) return;
-    this.#drawing = true;
-    // Not at the next frame: a hidden tab has none, and its title counts.
-    queueMicrotask(() => {
-      this.#drawing = false;
-      if (this.isConnected) this.#draw();
-    });
+    this.#drawing ??= setTimeout(() => this.#draw());
   }
 
   #draw(): void {
+    clearTimeout(this.#drawing);
+    this.#drawing = undefined;
     const drawn = this.#rows();
     const news = this.#list.draw(drawn);
-    const waiting = this.#room.position === null && drawn.length === 0;
-    part(this, "skeleton").hidden = !waiting;
-    part(this, "empty").hidden = waiting || drawn.length > 0;
+    const isWaiting = this.#loading === "waiting" && drawn.length === 0;
+    part(this, "skeleton").hidden = !isWaiting;
+    part(this, "empty").hidden = isWaiting || drawn.length > 0;
+    if (this.#loading === "here") {
+      this.#loading = "shown";
+      this.#list.settled();
+    }
     if (document.hidden && news > 0) {
       this.#unread += news;
       document.title = `(${this.#unread}) ${this.#title}`;
@@ -205,22 +164,6 @@ export class LiveRoom extends HTMLElement implements TopicListener {
   }
 
   #rows(): readonly Row[] {
-    return rows(this.#room, this.#isLive, dayOf);
-  }
-
-  #showState(): void {
-    this.#view.show(this.#shownState());
-    this.#redraw();
-  }
-
-  #shownState(): ShownState {
-    if (this.#refused) return { state: "reconnecting", ...this.#refused };
-    switch (this.#state.phase) {
-      case "connecting": return { state: "connecting" };
-      case "connected": return { state: this.#isLive ? "live" : "connecting" };
-      case "reconnecting":
-        return { state: "reconnecting", ...(this.#state.retryAt === undefined ? {} : { retryAt: this.#state.retryAt }) };
-      case "offline": return { state: "offline", reason: this.#state.reason };
-    }
+    return rows(this.#room, this.#page.client.state.name === "connected", dayOf);
   }
 }

@@ -1,13 +1,23 @@
 import { startCircuit } from "./circuit.js";
+import { ConnectionStateElement } from "./connectionState.js";
+import { forget } from "./kept.js";
+import { NetworkLab } from "./lab/networkLab.js";
 import { LiveRoom } from "./liveRoom.js";
-import { Outbox } from "./outbox.js";
+import { closePageClient } from "./pageClient.js";
 import { installThemeToggle } from "./theme.js";
 
 installThemeToggle();
+customElements.define("connection-state", ConnectionStateElement);
 customElements.define("live-room", LiveRoom);
+customElements.define("network-lab", NetworkLab);
 startCircuit();
 
-// Whoever signs in next on this tab must not find what this user wrote.
+// Whoever signs in next must not find what this user wrote.
 document.addEventListener("submit", event => {
-  if ((event.target as Element).matches("[data-sign-out]")) Outbox.clear();
+  const form = event.target as HTMLFormElement;
+  const user = form.dataset["signOut"];
+  if (user === undefined) return;
+  event.preventDefault();
+  closePageClient();
+  void forget(user).catch(() => { /* there is no storage to forget */ }).then(() => form.submit());
 });

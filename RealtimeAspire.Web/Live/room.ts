@@ -1,14 +1,12 @@
-// A room as a value: what has been merged from its topic, and what this user has written that the topic has not shown
-// yet. No clock, no socket, no DOM; liveRoom.ts drives it.
+// A room as a value: what has come from its topic, and what this user has written that the topic has not shown yet. No clock, no
+// socket, no DOM; liveRoom.ts drives it. The client gives each event once and in order.
 //
-// Laws (room.test.ts): merging is idempotent; lines ascend by offset; while live, the position is the offset of the last
-// event merged, and no event is merged past a hole; a draft is gone as soon as the topic shows its id, whichever of event
-// and reply comes first.
+// Laws (room.test.ts): lines ascend by generation and offset, and an event that comes again changes nothing; a draft is gone as soon
+// as the topic shows its id, whichever of event and reply comes first.
 
-import type { Position, PublishReply, SubscribeReply, SubscribeRequest, TopicEvent } from "./wire.js";
+import { positionOf, type OutboxItem, type Position, type PublishReply, type Recovery, type TopicEvent } from "@realtimeaspire/client";
 
 export const chatMessage = "chat:message";
-const rewindCount = 50;
 
 export interface Message {
   readonly kind: "message";
@@ -38,125 +36,33 @@ export interface Draft {
   readonly at: number;
   readonly state: "sending" | "sent" | "failed";
   readonly reason?: string;
+  /** Of one that was sent: where its event is. */
+  readonly position?: Position;
 }
 
 export interface Room {
   readonly topic: string;
   readonly me: string;
-  /** Null before the first reply and after a break: the next subscribe rewinds. */
+  /** After the last event that came. */
   readonly position: Position | null;
-  /** While a subscribe is under way, events are kept in the buffer. */
-  readonly joining: boolean;
-  readonly buffer: readonly TopicEvent[];
   /** Counts the topic's epochs as seen here; offsets compare only within one. */
   readonly generation: number;
   readonly lines: readonly Line[];
   readonly drafts: readonly Draft[];
 }
 
-/** What the driver does next: nothing, or subscribe (again) with `request`. */
-export interface Step {
-  readonly room: Room;
-  readonly next: "live" | "subscribe";
-}
-
 export function openRoom(topic: string, me: string, drafts: readonly Draft[] = []): Room {
-  return { topic, me, position: null, joining: true, buffer: [], generation: 0, lines: [], drafts };
+  return { topic, me, position: null, generation: 0, lines: [], drafts };
 }
 
-export function request(room: Room): SubscribeRequest {
-  return room.position
-    ? { topic: room.topic, position: room.position }
-    : { topic: room.topic, rewind: { count: rewindCount } };
-}
+export function receive(room: Room, event: TopicEvent): Room {
+  const position = positionOf(event);
+  if (!position) return room;
 
-export function join(room: Room): Room {
-  return { ...room, joining: true };
-}
-
-/** Takes the reply of a subscribe, then what arrived while it was under way. */
-export function joined(room: Room, reply: SubscribeReply): Step {
-  if (reply.recovery === "gap" || reply.recovery === "new_epoch") {
-    return { room: broken(room, reply.recovery), next: "subscribe" };
-  }
-
-  let next = room;
-  for (const event of ascending(reply.events)) {
-    if (next.position?.epoch === event.epoch && event.offset! <= next.position!.offset) continue;
-    next = merged(next, event);
-  }
-  if (reply.more) {
-    return { room: next, next: "subscribe" };
-  }
-
-  const { buffer } = next;
-  return receive({ ...next, position: furthest(next.position, reply.position), joining: false, buffer: [] }, buffer);
-}
-
-/** Takes events as they come. On a hole the rest waits in the buffer for a subscribe from the position. */
-export function receive(room: Room, events: readonly TopicEvent[]): Step {
-  const logged = events.filter(event => event.offset !== undefined);
-  if (room.joining) {
-    return { room: { ...room, buffer: [...room.buffer, ...logged] }, next: "live" };
-  }
-
-  let next = room;
-  const queue = ascending(logged);
-  for (const [index, event] of queue.entries()) {
-    const position = next.position!;
-    const begins = position.offset === 0 && position.epoch === "";
-    if (!begins && event.epoch === position.epoch && event.offset! <= position.offset) continue;
-
-    const follows = event.offset === position.offset + 1 && (begins || event.epoch === position.epoch);
-    if (!follows) {
-      return { room: { ...next, joining: true, buffer: queue.slice(index) }, next: "subscribe" };
-    }
-    next = merged(next, event);
-  }
-  return { room: next, next: "live" };
-}
-
-export function write(room: Room, id: string, text: string, at: number): Room {
-  return { ...room, drafts: [...room.drafts, { id, text, at, state: "sending" }] };
-}
-
-export function confirm(room: Room, id: string, reply: PublishReply): Room {
-  const { position } = room;
-  // A repeat of something older than what is on screen: its event will not come again.
-  const passed = !room.joining && reply.position !== null && position !== null
-    && reply.position.epoch === position.epoch && reply.position.offset <= position.offset;
-  return passed ? discard(room, id) : change(room, id, draft => ({ id, text: draft.text, at: draft.at, state: "sent" }));
-}
-
-export function fail(room: Room, id: string, reason: string): Room {
-  return change(room, id, draft => ({ ...draft, state: "failed", reason }));
-}
-
-export function retry(room: Room, id: string): Room {
-  return change(room, id, draft => ({ id, text: draft.text, at: draft.at, state: "sending" }));
-}
-
-export function discard(room: Room, id: string): Room {
-  return { ...room, drafts: room.drafts.filter(draft => draft.id !== id) };
-}
-
-/** Forgets the oldest lines, so that a page left open does not grow without end. */
-export function trim(room: Room, keep: number): Room {
-  return room.lines.length <= keep ? room : { ...room, lines: room.lines.slice(-keep) };
-}
-
-function broken(room: Room, recovery: Notice["recovery"]): Room {
-  const generation = recovery === "new_epoch" ? room.generation + 1 : room.generation;
-  const offset = recovery === "new_epoch" ? 0 : room.position?.offset ?? 0;
-  const notice: Notice = { kind: "notice", generation, offset, recovery };
-  return { ...room, generation, position: null, joining: true, lines: insert(room.lines, notice) };
-}
-
-function merged(room: Room, event: TopicEvent): Room {
-  const position = { epoch: event.epoch!, offset: event.offset! };
+  const moved = dropPassed({ ...room, position });
   const text = (event.data.payload as { text?: unknown } | null)?.text;
   if (event.event !== chatMessage || typeof text !== "string") {
-    return { ...room, position };
+    return moved;
   }
 
   const message: Message = {
@@ -168,8 +74,58 @@ function merged(room: Room, event: TopicEvent): Room {
     text,
     at: Date.parse(event.data.timestamp),
   };
-  const shown = { ...room, position, lines: insert(room.lines, message) };
+  const shown = { ...moved, lines: insert(room.lines, message) };
   return message.author === room.me ? discard(shown, message.id) : shown;
+}
+
+/** Events are gone for good: the newest are asked for anew, and stand behind a line that says so. */
+export function lose(room: Room, recovery: Extract<Recovery, "gap" | "new_epoch">): Room {
+  const generation = recovery === "new_epoch" ? room.generation + 1 : room.generation;
+  const offset = recovery === "new_epoch" ? 0 : room.position?.offset ?? 0;
+  const notice: Notice = { kind: "notice", generation, offset, recovery };
+  return { ...room, generation, position: null, lines: insert(room.lines, notice) };
+}
+
+export function write(room: Room, id: string, text: string, at: number): Room {
+  return { ...room, drafts: [...room.drafts, { id, text, at, state: "sending" }] };
+}
+
+/** What waits in the outbox and was not written on this page, but on one that has ended. */
+export function takeOver(room: Room, waiting: readonly OutboxItem[]): Room {
+  const ours = waiting.filter(({ request }) =>
+    request.topic === room.topic && request.event === chatMessage && !room.drafts.some(draft => draft.id === request.id));
+  return ours.reduce(
+    (taken, { request, at }) => write(taken, request.id, (request.payload as { text: string }).text, at),
+    room);
+}
+
+export function confirm(room: Room, id: string, reply: PublishReply): Room {
+  return dropPassed(change(room, id, ({ text, at }) => ({ id, text, at, state: "sent", ...(reply.position && { position: reply.position }) })));
+}
+
+export function fail(room: Room, id: string, reason: string): Room {
+  return change(room, id, draft => ({ ...draft, state: "failed", reason }));
+}
+
+export function retry(room: Room, id: string): Room {
+  return change(room, id, ({ text, at }) => ({ id, text, at, state: "sending" }));
+}
+
+export function discard(room: Room, id: string): Room {
+  return { ...room, drafts: room.drafts.filter(draft => draft.id !== id) };
+}
+
+/** Forgets the oldest lines, so that a page left open does not grow without end. */
+export function trim(room: Room, keep: number): Room {
+  return room.lines.length <= keep ? room : { ...room, lines: room.lines.slice(-keep) };
+}
+
+/** A repeat of something older than what is on screen: its event will not come again. */
+function dropPassed(room: Room): Room {
+  const { position } = room;
+  const isPassed = (draft: Draft) => draft.state === "sent" && draft.position !== undefined && position !== null
+    && draft.position.epoch === position.epoch && draft.position.offset <= position.offset;
+  return room.drafts.some(isPassed) ? { ...room, drafts: room.drafts.filter(draft => !isPassed(draft)) } : room;
 }
 
 function insert(lines: readonly Line[], line: Line): readonly Line[] {
@@ -184,14 +140,6 @@ function compare(a: Line, b: Line): number {
 
 function rank(line: Line): number {
   return line.kind === "message" ? 0 : 1;
-}
-
-function ascending(events: readonly TopicEvent[]): readonly TopicEvent[] {
-  return events.toSorted((a, b) => a.offset! - b.offset!);
-}
-
-function furthest(a: Position | null, b: Position): Position {
-  return a && a.epoch === b.epoch && a.offset > b.offset ? a : b;
 }
 
 function change(room: Room, id: string, to: (draft: Draft) => Draft): Room {

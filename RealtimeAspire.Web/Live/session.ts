@@ -1,6 +1,8 @@
 // The API token of who is signed in, from the page's own server. Kept in memory only.
 
-export class SessionEnded extends Error {}
+import { RealtimeError } from "@realtimeaspire/client";
+
+export const signedOut = "signed_out";
 
 interface Token {
   readonly value: string;
@@ -21,7 +23,7 @@ export class Session {
       return this.#token.value;
     } catch (error) {
       // The web server may be away while the API is not.
-      if (kept && !(error instanceof SessionEnded)) return kept.value;
+      if (kept && !(error instanceof RealtimeError)) return kept.value;
       throw error;
     }
   }
@@ -35,7 +37,8 @@ async function fetchToken(renew: boolean): Promise<Token> {
     signal: AbortSignal.timeout(10_000),
   });
   if (response.status === 401 || response.type === "opaqueredirect") {
-    throw new SessionEnded("The session has ended.");
+    // Trying again does not help: the client closes.
+    throw new RealtimeError(signedOut, "The session has ended.", false);
   }
   if (!response.ok) {
     throw new Error(`No token: ${response.status}.`);

@@ -8,7 +8,7 @@ import { newId } from "./ids.js";
 import type { Link, Transport } from "./link.js";
 import { notify } from "./notify.js";
 import { settle, type ClientOptions } from "./options.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, type OutboxItem } from "./outbox.js";
 import { Receipts } from "./receipts.js";
 import type { ConnectionState } from "./state.js";
 import { Subscription, type AnySubscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
@@ -48,6 +48,7 @@ export class RealtimeClient<Events extends object = object> {
   readonly #refused = new WeakMap<Subscription, number>();
   readonly #joins = new Set<Subscription>();
   readonly #stateListeners = new Set<(state: ConnectionState) => void>();
+  readonly #pendingListeners = new Set<() => void>();
   readonly #owner: SubscriptionOwner;
   #link: Link | undefined;
   #isJoining = false;
@@ -65,7 +66,9 @@ export class RealtimeClient<Events extends object = object> {
     this.#answerTimeout = settings.answerTimeout;
     this.#tracing = settings.tracing;
     const delay = (failed: number) => backoff(this.#reconnect, failed, Math.random());
-    this.#outbox = new Outbox(settings.outbox, delay, settings.store, settings.onLateOutcome);
+    this.#outbox = new Outbox(settings.outbox, delay, settings.store, settings.onLateOutcome, () => {
+      for (const listener of [...this.#pendingListeners]) notify(listener);
+    });
     this.#calls = new Calls(delay, this.#tracing);
     this.#receipts = new Receipts(settings.receipts);
     this.#owner = {
@@ -96,6 +99,17 @@ export class RealtimeClient<Events extends object = object> {
   /** How many publishes have no answer yet. */
   get waiting(): number {
     return this.#outbox.count;
+  }
+
+  /** Those publishes, the oldest first: also what an earlier page or process has left behind. */
+  get pending(): readonly OutboxItem[] {
+    return this.#outbox.items;
+  }
+
+  /** Called when {@link pending} has changed, until the returned function is called. */
+  onPending(listener: () => void): () => void {
+    this.#pendingListeners.add(listener);
+    return () => this.#pendingListeners.delete(listener);
   }
 
   /** Called at each change of state, until the returned function is called. */
@@ -244,6 +258,7 @@ export class RealtimeClient<Events extends object = object> {
     for (const subscription of this.#subscriptions.values()) subscription.end(reason);
     this.#subscriptions.clear();
     this.#stateListeners.clear();
+    this.#pendingListeners.clear();
   }
 
   #join(subscription: Subscription): void {

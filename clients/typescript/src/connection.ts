@@ -90,6 +90,12 @@ export class Connection {
     if (link && Date.now() - this.#heardAt > this.#settings.heartbeat / 2) void this.#probe(link);
   }
 
+  /** Drops the link; it is opened again at once. */
+  reconnect(): void {
+    this.#advisedToWait = undefined;
+    this.#link?.close();
+  }
+
   async #run(stopped: AbortSignal): Promise<void> {
     const leaveSignals = listen(this);
     let lostAt = Date.now();

@@ -1,4 +1,4 @@
-export type { Backoff } from "./backoff.js";
+export { backoff, type Backoff } from "./backoff.js";
 export type { CallHandler, CallOptions, Handling } from "./calls.js";
 export { RealtimeClient, type PublishOptions } from "./client.js";
 export { RealtimeError } from "./errors.js";
@@ -10,7 +10,7 @@ export type { ClientOptions, OutboxOptions } from "./options.js";
 export type { LateOutcome, OutboxItem, OutboxLimits, OutboxStore } from "./outbox.js";
 export { positionOf } from "./sequence.js";
 export type { ConnectionState, ConnectionStateName } from "./state.js";
-export { indexedDbOutbox } from "./stores/outbox.js";
+export { clearIndexedDbOutbox, indexedDbOutbox } from "./stores/outbox.js";
 export { sessionPositions } from "./stores/positions.js";
 export type { Lost, PositionStore, SubscribeOptions, Subscription } from "./subscription.js";
 export type { Span, Tracing } from "./tracing.js";

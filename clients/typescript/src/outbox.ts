@@ -65,6 +65,7 @@ export class Outbox {
   readonly #lanes = new Map<string, Lane>();
   readonly #store: OutboxStore | undefined;
   readonly #late: ((outcome: LateOutcome) => void) | undefined;
+  readonly #changed: (() => void) | undefined;
   #send: Send | undefined;
   #count = 0;
   #lastAt = 0;
@@ -77,13 +78,17 @@ export class Outbox {
    * @param delay milliseconds before an attempt that follows so many failed ones
    * @param store keeps what waits
    * @param late told what became of what others have left in the store
+   * @param changed told when something waits that did not, or no longer does
    */
-  constructor(limits: OutboxLimits, delay: (failed: number) => number, store?: OutboxStore, late?: (outcome: LateOutcome) => void) {
+  constructor(
+    limits: OutboxLimits, delay: (failed: number) => number, store?: OutboxStore, late?: (outcome: LateOutcome) => void, changed?: () => void,
+  ) {
     this.#limits = limits;
     this.#delay = delay;
     this.#store = store;
     this.#opened = !store;
     this.#late = late;
+    this.#changed = changed;
   }
 
   /** Takes over what others have left in the store. Nothing is sent before that is known. */
@@ -94,6 +99,12 @@ export class Outbox {
   /** How many publishes have no answer yet. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Those, the oldest first. */
+  get items(): readonly OutboxItem[] {
+    const items = [...this.#lanes.values()].flatMap(lane => lane.entries.map(({ request, at }) => ({ request, at })));
+    return items.sort((a, b) => a.at - b.at);
   }
 
   /** Resolves with the server's answer, whenever that comes. */
@@ -111,6 +122,7 @@ export class Outbox {
     const answered = new Promise<PublishReply>((resolve, reject) => {
       lane.entries.push({ request, at, attempted: false, resolve, reject });
     });
+    this.#changed?.();
     this.#pump(lane);
     return answered;
   }
@@ -148,6 +160,7 @@ export class Outbox {
       while (lane.entries.length > 0) this.#shift(lane).reject(error);
     }
     this.#lanes.clear();
+    this.#changed?.();
   }
 
   async #open(): Promise<void> {
@@ -168,14 +181,15 @@ export class Outbox {
     if (!this.#opened) {
       // Before what has been published since.
       for (const entry of entries.reverse()) this.#lane(entry.request.topic).entries.unshift(entry);
-      return;
+    } else {
+      for (const entry of entries) {
+        const lane = this.#lane(entry.request.topic);
+        lane.entries.push(entry);
+        this.expire();
+        this.#pump(lane);
+      }
     }
-    for (const entry of entries) {
-      const lane = this.#lane(entry.request.topic);
-      lane.entries.push(entry);
-      this.expire();
-      this.#pump(lane);
-    }
+    if (items.length > 0) this.#changed?.();
   }
 
   /** Nobody waits for its answer any more, and nobody knows whether it was sent. */
@@ -253,6 +267,7 @@ export class Outbox {
   #remove(lane: Lane): Entry {
     const entry = this.#shift(lane);
     this.#store?.delete(entry);
+    this.#changed?.();
     return entry;
   }
 

@@ -3,6 +3,8 @@
 export interface Signals {
   /** The network may be back, or the user is: try now. */
   wake(): void;
+  /** The network is gone: a link that was there finds out by silence only. */
+  reconnect(): void;
 }
 
 /** Listens until the returned function is called. */
@@ -15,6 +17,7 @@ export function listen(signals: Signals): () => void {
   const left = new AbortController();
   const options = { signal: left.signal };
   addEventListener("online", wake, options);
+  addEventListener("offline", () => signals.reconnect(), options);
   // A page that was frozen, or comes out of the history, has missed its timers.
   addEventListener("pageshow", wake, options);
   document.addEventListener("resume", wake, options);

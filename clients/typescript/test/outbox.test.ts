@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RealtimeError } from "../src/errors.js";
-import { Outbox } from "../src/outbox.js";
+import { Outbox, type OutboxItem } from "../src/outbox.js";
 import type { Outcome, PublishReply, PublishRequest } from "../src/wire.js";
 import { settled } from "./support.js";
 
@@ -156,4 +156,24 @@ test("what others have left too long ago is given up and not sent", async () => 
   await settled();
 
   assert.deepEqual([server.ids, late, outbox.count], [[], ["unknown"], 0]);
+});
+
+test("what waits can be seen, the oldest first, and each change is told", async () => {
+  const seen: (string | undefined)[][] = [];
+  let leave!: (items: readonly OutboxItem[]) => void;
+  const store = { open: async (take: typeof leave) => { leave = take; }, put: () => {}, delete: () => {}, close: () => {} };
+  const server = new Server();
+  const outbox = new Outbox({ count: 100, age: Infinity }, () => 0, store, undefined, () => seen.push(outbox.items.map(item => item.request.id)));
+  outbox.open();
+  await settled();
+
+  const answers = [outbox.add(publish("2", "room:b"), 2_000), outbox.add(publish("3"), 3_000)];
+  leave([{ request: publish("1"), at: 1_000 }]);
+  assert.deepEqual(seen, [["2"], ["2", "3"], ["1", "2", "3"]]);
+
+  outbox.connect(server.send);
+  await server.answer([answer(1)]);
+  await server.answer([answer(1), answer(2)]);
+  await Promise.all(answers);
+  assert.deepEqual(seen.slice(3), [["1", "3"], ["1"], []]);
 });

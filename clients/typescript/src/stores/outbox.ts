@@ -64,6 +64,17 @@ export function indexedDbOutbox(name = "realtime"): OutboxStore {
   };
 }
 
+/**
+ * Forgets what waits there, of all pages: for the moment when a user signs out of a browser that others use. Close the client first.
+ *
+ * @param name as for {@link indexedDbOutbox}
+ */
+export async function clearIndexedDbOutbox(name = "realtime"): Promise<void> {
+  const database = await openDatabase(`${name}:outbox`);
+  await result(database.transaction("items", "readwrite").objectStore("items").clear());
+  database.close();
+}
+
 function lockOf(name: string, owner: string): string {
   return `${name}:outbox:${owner}`;
 }
