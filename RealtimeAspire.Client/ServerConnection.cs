@@ -19,15 +19,14 @@ internal interface IServerConnectionListener : IServerListener
 }
 
 /// <summary>Keeps one link to the server: opens it, opens it again, and says what is the matter meanwhile.</summary>
-internal sealed class ServerConnection(Uri server, RealtimeClientOptions options, IServerConnectionListener listener) : ILinkListener, IAsyncDisposable
+internal sealed class ServerConnection : ILinkListener, IAsyncDisposable
 {
-    /// <summary>So many in a row must fail where requests get through, before it is the network that lets none pass.</summary>
-    private const int WebSocketAttempts = 2;
-
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
-    private readonly TimeProvider _time = options.Time;
-    private readonly Breaker _breaker = new(options.BreakerFailures, options.BreakerPause, options.Time);
+    private readonly RealtimeClientOptions _options;
+    private readonly IServerConnectionListener _listener;
+    private readonly TimeProvider _time;
+    private readonly LinkOpener _opener;
     private readonly Lock _lock = new();
 
     // Under the lock.
@@ -46,13 +45,16 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     private TimeSpan? _advisedToWait;
     private long _heardAt;
 
-    // Until then no WebSocket is tried: none got through.
-    private DateTimeOffset _noWebSocketUntil;
-
     private volatile string? _token;
 
     // One that got through, to take the place of the link that there is.
     private ILink? _better;
+
+    public ServerConnection(Uri server, RealtimeClientOptions options, IServerConnectionListener listener)
+    {
+        (_options, _listener, _time) = (options, listener, options.Time);
+        _opener = new LinkOpener(server, options, this);
+    }
 
     public ConnectionState State => _state;
 
@@ -77,20 +79,20 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     {
         if (End(new ConnectionState(ConnectionStatus.Closed, reason)))
         {
-            listener.Ended(reason);
+            _listener.Ended(reason);
         }
     }
 
     /// <summary>The next attempt begins now; a link that has been silent is asked whether it lives.</summary>
     public void Wake()
     {
-        _breaker.Reset();
+        _opener.Wake();
         lock (_lock)
         {
             _pause?.Cancel();
         }
 
-        if (_link is { } link && _time.GetElapsedTime(Volatile.Read(ref _heardAt)) > options.Heartbeat / 2)
+        if (_link is { } link && _time.GetElapsedTime(Volatile.Read(ref _heardAt)) > _options.Heartbeat / 2)
         {
             _ = ProbeAsync(link);
         }
@@ -105,7 +107,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     void IServerListener.Events(TopicEvent[] events)
     {
         Volatile.Write(ref _heardAt, _time.GetTimestamp());
-        listener.Events(events);
+        _listener.Events(events);
     }
 
     void IServerListener.Control(Control control)
@@ -130,14 +132,14 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
         }
         else
         {
-            listener.Control(control);
+            _listener.Control(control);
         }
     }
 
     void IServerListener.Request(IncomingCall call)
     {
         Volatile.Write(ref _heardAt, _time.GetTimestamp());
-        listener.Request(call);
+        _listener.Request(call);
     }
 
     void ILinkListener.Heard() => Volatile.Write(ref _heardAt, _time.GetTimestamp());
@@ -161,7 +163,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
             _state = state;
         }
 
-        listener.Changed(state);
+        _listener.Changed(state);
         return true;
     }
 
@@ -195,9 +197,9 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
             {
                 await using var link = Interlocked.Exchange(ref _better, null) ?? await OpenAsync(renew, stopped);
                 Volatile.Write(ref _heardAt, _time.GetTimestamp());
-                (failed, renew, _link) = (0, false, link);
+                (failed, renew, _link, _askedToWait) = (0, false, link, null);
                 Enter(new ConnectionState(ConnectionStatus.Connected), stopped);
-                listener.Opened(link);
+                _listener.Opened(link);
                 while (_early.TryDequeue(out var control))
                 {
                     ((IServerListener)this).Control(control);
@@ -251,7 +253,8 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
             }
             else
             {
-                var wait = _askedToWait ?? options.Reconnect.DelayAfter(failed++);
+                var wait = _askedToWait ?? reason.RetryAfter + _options.Reconnect.DelayAfter(0) ?? _options.Reconnect.DelayAfter(failed++);
+                _askedToWait = null;
                 Enter(new ConnectionState(StatusWhileAway(lostAt), reason, _time.GetUtcNow() + wait), stopped);
                 await PauseAsync(wait, stopped);
             }
@@ -267,103 +270,28 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
 
     private async Task<ILink> OpenAsync(bool renew, CancellationToken stopped)
     {
-        (_askedToWait, _advisedToWait) = (null, null);
+        _advisedToWait = null;
         _early.Clear();
-        var token = _token = options.Token is { } provider ? await provider(renew) : null;
-        var hasOther = options.Transports.Any(transport => transport is not Transport.WebSocket);
-        if (options.Transports.Contains(Transport.WebSocket) && (!hasOther || _time.GetUtcNow() >= _noWebSocketUntil))
-        {
-            for (var attempt = 1; attempt <= WebSocketAttempts; attempt++)
-            {
-                try
-                {
-                    return await OpenWebSocketAsync(token, stopped);
-                }
-                catch (Exception exception) when (!stopped.IsCancellationRequested)
-                {
-                    await GreetAsync(token, exception, stopped);
-                    if (!hasOther)
-                    {
-                        throw;
-                    }
-                }
-            }
+        _token = _options.Token is { } provider ? await provider(renew) : null;
+        return await _opener.OpenAsync(_token, stopped);
+    }
 
-            _noWebSocketUntil = _time.GetUtcNow() + options.RetryWebSocketAfter;
+    /// <summary>Where the network has come to let a WebSocket through, it takes the link's place.</summary>
+    private async Task UpgradeAsync(ILink link, CancellationToken stopped)
+    {
+        if (await _opener.OpenBetterAsync(link, stopped) is not { } better)
+        {
+            return;
+        }
+
+        if (_link == link)
+        {
+            (_better, _token) = better;
+            await link.DisposeAsync();
         }
         else
         {
-            await GreetAsync(token, null, stopped);
-        }
-
-        return new HttpLink(new HttpDoor(server, token, options.AnswerTimeout, _breaker, _time), options, this);
-    }
-
-    private async Task<ILink> OpenWebSocketAsync(string? token, CancellationToken stopped)
-    {
-        using var limit = new CancellationTokenSource(options.OpenTimeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopped);
-        return await HubLink.OpenAsync(server, options, token, this, either.Token);
-    }
-
-    /// <summary>Whether requests get through, and the token with them: what a refused WebSocket does not say, the same address does.</summary>
-    /// <param name="token">The token.</param>
-    /// <param name="unless">What is the matter where this cannot tell more.</param>
-    /// <param name="stopped">Gives up.</param>
-    private async Task GreetAsync(string? token, Exception? unless, CancellationToken stopped)
-    {
-        try
-        {
-            var door = new HttpDoor(server, token, options.OpenTimeout, _breaker, _time);
-            await door.AskAsync<object>(HttpMethod.Post, "/realtime/negotiate?negotiateVersion=1", null, null, TimeSpan.Zero, stopped);
-        }
-        catch (RealtimeException exception)
-        {
-            if (exception.RetryAfter is { } wait)
-            {
-                _askedToWait = wait + options.Reconnect.DelayAfter(0);
-            }
-
-            throw exception.Error == ErrorCode.Disconnected || exception.Error == ClientErrors.CircuitOpen ? unless ?? exception : exception;
-        }
-    }
-
-    /// <summary>A WebSocket costs less: where the network has come to let one through, it takes the link's place.</summary>
-    private async Task UpgradeAsync(ILink link, CancellationToken stopped)
-    {
-        while (link.Transport is not Transport.WebSocket && options.Transports.Contains(Transport.WebSocket) && _link == link)
-        {
-            var rest = _noWebSocketUntil - _time.GetUtcNow();
-            if (rest > TimeSpan.Zero)
-            {
-                using var over = new CancellationTokenSource(rest, _time);
-                await ((Task)link.Closed).WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                continue;
-            }
-
-            try
-            {
-                var token = options.Token is { } provider ? await provider(false) : null;
-                var better = await OpenWebSocketAsync(token, stopped);
-                if (_link == link)
-                {
-                    (_better, _token) = (better, token);
-                    await link.DisposeAsync();
-                }
-                else
-                {
-                    await better.DisposeAsync();
-                }
-
-                return;
-            }
-            // It stays as it is. Whatever the token's provider throws, too.
-#pragma warning disable CA1031
-            catch (Exception)
-#pragma warning restore CA1031
-            {
-                _noWebSocketUntil = _time.GetUtcNow() + options.RetryWebSocketAfter;
-            }
+            await better.Link.DisposeAsync();
         }
     }
 
@@ -398,12 +326,12 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
 #pragma warning disable CA1031
         try
         {
-            if (options.Token is not { } provider || await provider(false) is not { } token || _link != link)
+            if (_options.Token is not { } provider || await provider(false) is not { } token || _link != link)
             {
                 return false;
             }
 
-            await link.RefreshAsync(token, CancellationToken.None).WaitAsync(options.AnswerTimeout, _time);
+            await link.RefreshAsync(token, CancellationToken.None).WaitAsync(_options.AnswerTimeout, _time);
             _token = token;
             return true;
         }
@@ -419,7 +347,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     {
         while (_link == link)
         {
-            var rest = options.Heartbeat - _time.GetElapsedTime(Volatile.Read(ref _heardAt));
+            var rest = _options.Heartbeat - _time.GetElapsedTime(Volatile.Read(ref _heardAt));
             if (rest <= TimeSpan.Zero)
             {
                 await ProbeAsync(link);
@@ -436,7 +364,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
     {
         try
         {
-            await link.ProbeAsync(CancellationToken.None).WaitAsync(options.Silence - options.Heartbeat, _time);
+            await link.ProbeAsync(CancellationToken.None).WaitAsync(_options.Silence - _options.Heartbeat, _time);
             Volatile.Write(ref _heardAt, _time.GetTimestamp());
         }
         catch (Exception exception) when (exception is RealtimeException or TimeoutException)
@@ -452,12 +380,12 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
         if (_link is not null)
         {
             _link = null;
-            listener.Lost();
+            _listener.Lost();
         }
     }
 
     private ConnectionStatus StatusWhileAway(long since) =>
-        _time.GetElapsedTime(since) >= options.SuspendAfter ? ConnectionStatus.Suspended : ConnectionStatus.Reconnecting;
+        _time.GetElapsedTime(since) >= _options.SuspendAfter ? ConnectionStatus.Suspended : ConnectionStatus.Reconnecting;
 
     private void Enter(ConnectionState state, CancellationToken stopped)
     {
@@ -471,7 +399,7 @@ internal sealed class ServerConnection(Uri server, RealtimeClientOptions options
             _state = state;
         }
 
-        listener.Changed(state);
+        _listener.Changed(state);
     }
 
     private async Task PauseAsync(TimeSpan wait, CancellationToken stopped)

@@ -221,6 +221,7 @@ public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IC
             await page.SignInAsync(topology, user);
             await page.GetByTestId("lab-link").ClickAsync();
             await ShowsAsync(page, "connected");
+            await Expect(page.GetByTestId("server-state")).ToHaveAttributeAsync("data-state", "connected");
             await Expect(page.GetByTestId("server-publish")).ToBeEnabledAsync();
             return (page, $"lab-{user}");
         }

@@ -3,7 +3,7 @@
 import { disconnected, RealtimeError } from "./errors.js";
 import type { Link } from "./link.js";
 import type { Tracing } from "./tracing.js";
-import { withTimeout } from "./waiting.js";
+import { untilSignalled, withTimeout } from "./waiting.js";
 import type { CallReply, IncomingCall } from "./wire.js";
 
 export interface CallOptions {
@@ -167,13 +167,4 @@ export class Calls {
 
 function keyOf(topic: string, method: string): string {
   return `${topic} ${method}`;
-}
-
-function untilSignalled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -14,7 +14,7 @@ import type { ConnectionState } from "./state.js";
 import { Subscription, type AnySubscription, type SubscribeOptions, type SubscriptionOwner } from "./subscription.js";
 import type { Tracing } from "./tracing.js";
 import type { EventOf, PayloadOf } from "./typed.js";
-import { withTimeout } from "./waiting.js";
+import { untilSignalled, withTimeout } from "./waiting.js";
 import type { Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, SubscribeReply, TopicEvent } from "./wire.js";
 
 export interface PublishOptions {
@@ -26,6 +26,13 @@ export interface PublishOptions {
   readonly v?: number;
   /** False: fails with `disconnected` where there is no connection now, as is right for what is worth nothing later. */
   readonly queue?: boolean;
+  /** Stops waiting; the event may be published all the same. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RequestOptions {
+  /** Stops waiting. */
+  readonly signal?: AbortSignal;
 }
 
 const maxJoinsAtOnce = 200;
@@ -119,9 +126,9 @@ export class RealtimeClient<Events extends object = object> {
   }
 
   /** Resolves when connected; fails when the client is closed. From then on it comes back by itself. */
-  connect(): Promise<void> {
+  connect({ signal }: RequestOptions = {}): Promise<void> {
     this.#start();
-    return new Promise((resolve, reject) => {
+    return untilSignalled(new Promise((resolve, reject) => {
       const look = ({ name, reason }: ConnectionState): boolean => {
         if (name === "connected") resolve();
         else if (name === "closed") reject(reason ?? disconnected());
@@ -130,7 +137,7 @@ export class RealtimeClient<Events extends object = object> {
       };
       if (look(this.state)) return;
       const leave = this.onState(state => { if (look(state)) leave(); });
-    });
+    }), signal);
   }
 
   /** Drops the connection and stays away until {@link connect}. Subscriptions and what waits are kept. */
@@ -189,7 +196,7 @@ export class RealtimeClient<Events extends object = object> {
       topic, event, payload, id, ...(entityId !== undefined && { entityId }), ...(v !== undefined && { v }), ...(span && { trace_id: span.traceparent }),
     });
     if (span) published.then(() => span.end(), (error: unknown) => span.end(error));
-    return published;
+    return untilSignalled(published, options.signal);
   }
 
   /**
@@ -215,13 +222,13 @@ export class RealtimeClient<Events extends object = object> {
   }
 
   /** A page of a topic's past. */
-  history(request: HistoryRequest): Promise<HistoryPage<EventOf<Events>>> {
-    return this.#call(link => link.history(request)) as Promise<HistoryPage<EventOf<Events>>>;
+  history(request: HistoryRequest, { signal }: RequestOptions = {}): Promise<HistoryPage<EventOf<Events>>> {
+    return untilSignalled(this.#call(link => link.history(request)), signal) as Promise<HistoryPage<EventOf<Events>>>;
   }
 
   /** Says that this consumer, a device of the user, has dealt with everything up to the position. */
-  acknowledge(topic: string, position: Position, consumer: string): Promise<void> {
-    return this.#call(link => link.acknowledge(topic, position, consumer));
+  acknowledge(topic: string, position: Position, consumer: string, { signal }: RequestOptions = {}): Promise<void> {
+    return untilSignalled(this.#call(link => link.acknowledge(topic, position, consumer)), signal);
   }
 
   #start(): void {

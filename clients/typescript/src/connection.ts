@@ -107,7 +107,7 @@ export class Connection {
       try {
         const link = this.#link = this.#better ?? await this.#open(renew, stopped);
         this.#heardAt = Date.now();
-        [failed, renew, reason, this.#better] = [0, false, undefined, undefined];
+        [failed, renew, reason, this.#better, this.#askedToWait] = [0, false, undefined, undefined, undefined];
         this.#enter({ name: "connected" });
         this.#listener.opened(link);
         for (const control of this.#early.splice(0)) this.#control(control);

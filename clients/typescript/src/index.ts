@@ -1,6 +1,6 @@
 export { backoff, type Backoff } from "./backoff.js";
 export type { CallHandler, CallOptions, Handling } from "./calls.js";
-export { RealtimeClient, type PublishOptions } from "./client.js";
+export { RealtimeClient, type PublishOptions, type RequestOptions } from "./client.js";
 export { RealtimeError } from "./errors.js";
 export type { ChatMessage, RealtimeEvents } from "./events.js";
 export { newId } from "./ids.js";
