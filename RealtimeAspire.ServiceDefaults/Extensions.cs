@@ -28,6 +28,7 @@ public static class Extensions
         "System.Net.Http",
         "Npgsql",
         "RealtimeAspire",
+        "RealtimeAspire.Client",
     ];
 
     private static readonly string[] Meters =

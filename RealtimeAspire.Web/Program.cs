@@ -9,7 +9,9 @@ builder.AddServiceDefaults();
 builder.AddWebOptions();
 builder.AddRealtimeApi();
 builder.AddSession();
-builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+builder.Services.AddRazorComponents().AddInteractiveServerComponents()
+    // A page hands what it was rendered with to its circuit, encrypted: a full list of rooms with long names is more than the usual 32 KiB.
+    .AddHubOptions(circuit => circuit.MaximumReceiveMessageSize = 256 * 1024);
 
 var app = builder.Build();
 

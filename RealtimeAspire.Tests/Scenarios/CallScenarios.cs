@@ -70,5 +70,20 @@ public sealed class CallScenarios(Topology topology)
         Assert.Equal(("handler_gone", "no_handler"), (gone.Code, nobody.Code));
     }
 
+    /// <summary>The question can reach a node that is about to leave the method's channel, and then nobody answers it.</summary>
+    [Fact]
+    public async Task What_is_handled_no_more_is_nobodys_however_soon_it_is_called()
+    {
+        using var client = await ConnectAsync(topology.Nodes()[0], "ada");
+        for (var i = 0; i < 20; i++)
+        {
+            var target = new { topic = _topic, method = "gone", timeoutMs = 60_000 };
+            await client.InvokeAsync("Handle", target);
+            await client.SendAsync("Unhandle", target);
+            var nobody = await Assert.ThrowsAsync<RealtimeException>(() => client.InvokeAsync("Call", target));
+            Assert.Equal("no_handler", nobody.Code);
+        }
+    }
+
     private async Task<RawHub> ConnectAsync(Node node, string user) => await RawHub.ConnectAsync(node.Address, await topology.TokenAsync(user, node.Address));
 }

@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
@@ -204,6 +205,24 @@ public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IC
         await page.GetByTestId("lab-room").FillAsync("what?");
         await page.GetByTestId("lab-room").PressAsync("Enter");
         await Expect(page.Locator("#lab-room-hint")).ToContainTextAsync("letters from a to z");
+    }
+
+    /// <summary>What a page was rendered with goes to its circuit in one message, which has to be taken.</summary>
+    [Fact]
+    public async Task The_part_that_the_server_draws_lives_with_as_many_rooms_as_a_list_may_have()
+    {
+        using var http = await topology.HttpAsync("somebody-else");
+        var run = Guid.NewGuid().ToString("N");
+        await Parallel.ForAsync(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 10, CancellationToken = Topology.Cancelled }, async (i, cancelled) =>
+        {
+            var room = $"{run}-{i}-".PadRight(128, 'x');
+            using var published = await http.PostAsJsonAsync($"/topics/room:{room}/events", new { @event = "chat:message", payload = new { text = "hi" } }, cancelled);
+            published.EnsureSuccessStatusCode();
+        });
+
+        var (page, _) = await EnterAsync();
+
+        await Expect(page.GetByTestId("room")).ToHaveCountAsync(200);
     }
 
     private Task<(IPage Page, string Room)> EnterAsync() => EnterAsync(out _);

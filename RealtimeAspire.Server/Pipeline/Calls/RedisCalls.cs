@@ -18,6 +18,7 @@ internal sealed partial class RedisCalls(
     : IHostedService
 {
     private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AskInterval = TimeSpan.FromMilliseconds(300);
 
     private readonly ConcurrentDictionary<string, Asked> _asked = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
@@ -61,7 +62,14 @@ internal sealed partial class RedisCalls(
         var asked = _asked[call.CallId] = new Asked(target, call);
         try
         {
-            asked.Expect(await PublishAsync(ChannelOf(target), Say(CallMessageKind.Ask, call.CallId)));
+            // Again, for a node may have heard it when it was about to leave the channel, and says nothing.
+            while (!asked.IsTaken && !asked.Result.Task.IsCompleted)
+            {
+                asked.Expect(await PublishAsync(ChannelOf(target), Say(CallMessageKind.Ask, call.CallId)));
+                await Task.WhenAny(asked.Result.Task, Task.Delay(AskInterval, time, cancellationToken));
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
             return await asked.Result.Task.WaitAsync(cancellationToken);
         }
         // Its client throws more than its own exceptions when a connection breaks.
@@ -99,7 +107,7 @@ internal sealed partial class RedisCalls(
                 Send(message.Node, Say(CallMessageKind.Hand, message.CallId) with { Tenant = offered.Target.Topic.Tenant, Call = offered.Call });
                 break;
             case CallMessageKind.Decline when _asked.TryGetValue(message.CallId, out var declined):
-                declined.Decline();
+                declined.Decline(message.Node);
                 break;
             case CallMessageKind.Hand when message is { Tenant: { } tenant, Call: { } call }:
                 Hand(message.Node, new CallTarget(new TopicKey(tenant, TopicName.Parse(call.Topic)), call.Method), call);
@@ -155,8 +163,8 @@ internal sealed partial class RedisCalls(
         private readonly Lock _lock = new();
 
         // Under the lock.
+        private readonly HashSet<long> _declined = [];
         private long? _expected;
-        private long _declined;
         private bool _taken;
 
         public CallTarget Target => target;
@@ -164,6 +172,18 @@ internal sealed partial class RedisCalls(
         public IncomingCall Call => call;
 
         public TaskCompletionSource<CallResult> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>A node has it.</summary>
+        public bool IsTaken
+        {
+            get
+            {
+                lock (_lock)
+                {
+                    return _taken;
+                }
+            }
+        }
 
         /// <summary>False: another node has it.</summary>
         public bool TryTake()
@@ -184,18 +204,18 @@ internal sealed partial class RedisCalls(
             }
         }
 
-        public void Decline()
+        public void Decline(long by)
         {
             lock (_lock)
             {
-                _declined++;
+                _declined.Add(by);
                 End_NeedsLock();
             }
         }
 
         private void End_NeedsLock()
         {
-            if (!_taken && _declined >= _expected)
+            if (!_taken && _declined.Count >= _expected)
             {
                 Result.TrySetResult(CallResult.From(ErrorCode.NoHandler));
             }
