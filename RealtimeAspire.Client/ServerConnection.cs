@@ -304,7 +304,7 @@ internal sealed class ServerConnection : ILinkListener, IAsyncDisposable
             {
                 using var over = new CancellationTokenSource(rest < LongestTimer ? rest : LongestTimer, _time);
                 await ((Task)link.Closed).WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                if (_link != link)
+                if (_link != link || link.Closed.IsCompleted)
                 {
                     return;
                 }
@@ -345,12 +345,16 @@ internal sealed class ServerConnection : ILinkListener, IAsyncDisposable
     /// <summary>Asks a link that has been silent for a heartbeat whether it lives: the server's own pings are not told here.</summary>
     private async Task WatchAsync(ILink link)
     {
-        while (_link == link)
+        // One that is closed is asked no more, however long the others take to notice.
+        while (_link == link && !link.Closed.IsCompleted)
         {
             var rest = _options.Heartbeat - _time.GetElapsedTime(Volatile.Read(ref _heardAt));
             if (rest <= TimeSpan.Zero)
             {
-                await ProbeAsync(link);
+                if (!await ProbeAsync(link))
+                {
+                    return;
+                }
             }
             else
             {
@@ -360,18 +364,21 @@ internal sealed class ServerConnection : ILinkListener, IAsyncDisposable
         }
     }
 
-    private async Task ProbeAsync(ILink link)
+    /// <summary>False: it does not live, and has been dropped.</summary>
+    private async Task<bool> ProbeAsync(ILink link)
     {
         try
         {
             await link.ProbeAsync(CancellationToken.None).WaitAsync(_options.Silence - _options.Heartbeat, _time);
             Volatile.Write(ref _heardAt, _time.GetTimestamp());
+            return true;
         }
         catch (Exception exception) when (exception is RealtimeException or TimeoutException)
         {
             // It is the network here that has gone.
             _advisedToWait = _link == link ? null : _advisedToWait;
             await link.DisposeAsync();
+            return false;
         }
     }
 

@@ -177,6 +177,12 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
     /// <summary>An event from the connection.</summary>
     internal void Arrive(TopicEvent arrived)
     {
+        // A stream cannot be told to leave them out.
+        if (_options.Ephemeral is false && arrived.Position is null)
+        {
+            return;
+        }
+
         lock (_lock)
         {
             var isWhole = _sequence.Arrive(arrived, _taken);

@@ -46,7 +46,7 @@ public sealed class WeakNetworkTests(Topology topology, ITestOutputHelper output
             var published = await PublishAsync(agent, networks);
             networks.ForEach(network => network.Weaken(TimeSpan.Zero));
             networks.ForEach(network => network.EndRefusing());
-            await Eventually.BecomesTrueAsync(async () => IsComplete(await agent.DoAsync("look", null), published), "not everything has arrived", TimeSpan.FromMinutes(1));
+            await ArriveAsync(agent, published);
             Require(await agent.DoAsync("look", null), published);
         }
         finally
@@ -111,6 +111,21 @@ public sealed class WeakNetworkTests(Topology topology, ITestOutputHelper output
         disturb();
     }
 #pragma warning restore CA5394
+
+    private static async Task ArriveAsync(IAgent agent, int published)
+    {
+        JsonNode? seen = null;
+        try
+        {
+            await Eventually.BecomesTrueAsync(async () => IsComplete(seen = await agent.DoAsync("look", null), published), "not everything has arrived", TimeSpan.FromMinutes(1));
+        }
+        catch (TimeoutException exception)
+        {
+            var subscribers = Enumerable.Range(0, Subscribers).Select(i => $"s{i} {PayloadsOf(seen, i).Length} ended {seen!["subscriptions"]![$"s{i}"]!["ended"]} at {seen["subscriptions"]![$"s{i}"]!["position"]}");
+            var clients = seen!["clients"]!.AsObject().Select(client => $"{client.Key} {client.Value!["state"]} {client.Value["transport"]} waiting {client.Value["waiting"]}");
+            throw new TimeoutException($"{exception.Message}: of {published} each {string.Join(", ", subscribers)}; {string.Join(", ", clients)}", exception);
+        }
+    }
 
     private static bool IsComplete(JsonNode? seen, int published)
     {

@@ -207,6 +207,19 @@ public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IC
         await Expect(page.Locator("#lab-room-hint")).ToContainTextAsync("letters from a to z");
     }
 
+    [Fact]
+    public async Task It_fits_a_phone()
+    {
+        var (page, room) = await EnterAsync();
+        await page.GetByTestId("lab-burst").ClickAsync();
+        await RequireAsync(page, room, Burst);
+
+        await page.SetViewportSizeAsync(390, 844);
+
+        Assert.InRange(await page.EvaluateAsync<int>("document.documentElement.scrollWidth"), 1, 390);
+        await page.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, "lab-phone.png"), FullPage = true });
+    }
+
     /// <summary>What a page was rendered with goes to its circuit in one message, which has to be taken.</summary>
     [Fact]
     public async Task The_part_that_the_server_draws_lives_with_as_many_rooms_as_a_list_may_have()

@@ -76,7 +76,10 @@ internal sealed partial class RedisCalls(
         catch (Exception exception) when (exception is not (OperationCanceledException or RealtimeException))
         {
             LogNotSent(exception);
-            throw new RealtimeException(ErrorCode.NoHandler, "Nobody at this node handles this method, and the others cannot be asked at the moment.", exception);
+            // Unless one that heard an earlier question has it already.
+            return asked.TryTake()
+                ? throw new RealtimeException(ErrorCode.NoHandler, "Nobody at this node handles this method, and the others cannot be asked at the moment.", exception)
+                : await asked.Result.Task.WaitAsync(cancellationToken);
         }
         finally
         {
@@ -173,7 +176,7 @@ internal sealed partial class RedisCalls(
 
         public TaskCompletionSource<CallResult> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>A node has it.</summary>
+        /// <summary>A node has it, or none is to have it.</summary>
         public bool IsTaken
         {
             get
@@ -217,6 +220,8 @@ internal sealed partial class RedisCalls(
         {
             if (!_taken && _declined.Count >= _expected)
             {
+                // Whoever offers from now on is too late.
+                _taken = true;
                 Result.TrySetResult(CallResult.From(ErrorCode.NoHandler));
             }
         }

@@ -14,6 +14,8 @@ internal sealed class ConnectionFactory(IOptions<RealtimeOptions> options, Realt
 
     public IReadOnlyCollection<Connection> Connections => (IReadOnlyCollection<Connection>)_open.Keys;
 
+    public int Count => _open.Count;
+
     public bool IsEmpty => _open.IsEmpty;
 
     /// <summary>Open until it is disposed, which its transport's owner does when that is gone.</summary>

@@ -49,8 +49,7 @@ internal sealed class ReturnAdvice(ConnectionFactory connections, TimeProvider t
 
     private void Look()
     {
-        var open = connections.Connections;
-        var spread = SpreadPerConnection * open.Count;
+        var spread = SpreadPerConnection * connections.Count;
         spread = spread < LeastSpread ? TimeSpan.Zero : spread > LongestSpread ? LongestSpread : spread;
         var told = TimeSpan.FromTicks(_spread);
         if (spread <= told * Growth && spread >= told / 2)
@@ -59,7 +58,7 @@ internal sealed class ReturnAdvice(ConnectionFactory connections, TimeProvider t
         }
 
         Volatile.Write(ref _spread, spread.Ticks);
-        foreach (var connection in open)
+        foreach (var connection in connections.Connections)
         {
             Tell(connection, spread);
         }

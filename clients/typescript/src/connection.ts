@@ -256,7 +256,7 @@ export class Connection {
     for (let due = refreshTime(this.#token); due !== undefined; due = refreshTime(this.#token)) {
       for (let rest = due - Date.now(); rest > 0; rest = due - Date.now()) {
         await sleep(Math.min(rest, longestTimer), gone.signal);
-        if (this.#link !== link) return;
+        if (this.#link !== link || gone.signal.aborted) return;
       }
       // A provider that has no other yet is asked again when the server says that it is time.
       const old = this.#token;
@@ -282,21 +282,24 @@ export class Connection {
     const { heartbeat } = this.#settings;
     const gone = new AbortController();
     void link.closed.then(() => gone.abort());
-    while (this.#link === link) {
+    while (this.#link === link && !gone.signal.aborted) {
       const rest = this.#heardAt + heartbeat - Date.now();
-      if (rest <= 0) await this.#probe(link);
-      else await sleep(rest, gone.signal);
+      if (rest > 0) await sleep(rest, gone.signal);
+      else if (!await this.#probe(link)) return;
     }
   }
 
-  async #probe(link: Link): Promise<void> {
+  /** False: it does not live, and has been dropped. */
+  async #probe(link: Link): Promise<boolean> {
     try {
       await withTimeout(link.probe(), this.#settings.silence - this.#settings.heartbeat);
       this.#heardAt = Date.now();
+      return true;
     } catch {
       // It is the network here that has gone.
       if (this.#link === link) this.#advisedToWait = undefined;
       link.close();
+      return false;
     }
   }
 

@@ -159,7 +159,8 @@ export class Subscription<T = unknown, Event extends TopicEvent = TopicEvent<T>>
 
   /** @internal */
   arrive(events: readonly TopicEvent[]): void {
-    const taken = this.#sequence.arrive(events);
+    // A stream cannot be told to leave them out.
+    const taken = this.#sequence.arrive(this.#options.ephemeral === false ? events.filter(positionOf) : events);
     this.#add(taken);
     if (taken.hole) this.#owner.rejoin(this);
   }
