@@ -16,14 +16,19 @@ export function sleep(ms: number, ended: AbortSignal): Promise<void> {
   });
 }
 
-/** Fails as `disconnected` when the signal says so; how the promise ends then is nobody's concern any more. */
-export function untilAborted<T>(promise: Promise<T>, aborted: AbortSignal): Promise<T> {
+/** Fails when the signal says so, as `disconnected` if not otherwise; how the promise ends then is nobody's concern any more. */
+export function untilAborted<T>(promise: Promise<T>, aborted: AbortSignal, why: () => unknown = disconnected): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(disconnected());
+    const abort = () => reject(why());
     aborted.addEventListener("abort", abort);
     promise.then(resolve, reject).finally(() => aborted.removeEventListener("abort", abort));
     if (aborted.aborted) abort();
   });
+}
+
+/** The same for a signal of the application, if there is one: fails with its reason. */
+export function untilSignalled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return signal ? untilAborted(promise, signal, () => signal.reason) : promise;
 }
 
 /** Fails as `disconnected` after so many milliseconds; how the promise ends then is nobody's concern any more. */
@@ -31,16 +36,5 @@ export function withTimeout<T>(promise: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(disconnected(new Error(`No answer within ${ms} ms.`))), ms);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-/** Fails with the reason of the application's signal; how the promise ends then is nobody's concern any more. */
-export function untilSignalled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    if (signal.aborted) abort();
   });
 }

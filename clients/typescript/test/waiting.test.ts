@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RealtimeError } from "../src/errors.js";
-import { untilAborted, withTimeout } from "../src/waiting.js";
+import { untilAborted, untilSignalled, withTimeout } from "../src/waiting.js";
 import { settled } from "./support.js";
 
 const isDisconnected = (error: unknown) => error instanceof RealtimeError && error.code === "disconnected";
@@ -19,4 +19,10 @@ test("what fails after nobody waits any more is nobody's error", async t => {
 
   assert.equal(unhandled.mock.callCount(), 0);
   process.removeListener("unhandledRejection", unhandled);
+});
+
+test("what the application gives up fails with its own reason", async () => {
+  const reason = new Error("the user has left");
+  await assert.rejects(untilSignalled(new Promise(() => { /* never */ }), AbortSignal.abort(reason)), (error: unknown) => error === reason);
+  assert.equal(await untilSignalled(Promise.resolve(1), undefined), 1);
 });
