@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Client;
@@ -26,12 +27,14 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
     private readonly SubscribeOptions _options;
     private readonly Sequence _sequence;
     private readonly TaskCompletionSource<RealtimeException?> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly SemaphoreSlim _arrived = new(0);
+
+    // Written under the lock. With one reader it wakes him without an allocation.
+    private readonly Channel<Entry> _queue = Channel.CreateUnbounded<Entry>(new() { SingleReader = true });
     private readonly Lock _lock = new();
 
     // Under the lock.
-    private readonly Queue<Entry> _queue = new();
     private readonly List<TopicEvent> _taken = [];
+    private int _queued;
     private Position? _position;
     private bool _isPaused;
 
@@ -74,23 +77,27 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
     /// <exception cref="RealtimeException">The server ended the subscription.</exception>
     public async IAsyncEnumerator<TopicEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default)
     {
-        while (await NextAsync(cancellationToken) is { } next)
+        while (await _queue.Reader.WaitToReadAsync(cancellationToken))
         {
-            if (next.Lost is { } lost)
+            while (TryTake() is { } next)
             {
-                await ReloadAsync(lost);
-                continue;
-            }
-
-            yield return next.Event!;
-            if (next.Event!.Position is { } position)
-            {
-                lock (_lock)
+                cancellationToken.ThrowIfCancellationRequested();
+                if (next.Lost is { } lost)
                 {
-                    _position = position;
+                    await ReloadAsync(lost);
+                    continue;
                 }
 
-                await SaveAsync(position);
+                yield return next.Event!;
+                if (next.Event!.Position is { } position)
+                {
+                    lock (_lock)
+                    {
+                        _position = position;
+                    }
+
+                    await SaveAsync(position);
+                }
             }
         }
 
@@ -159,8 +166,7 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
             isWhole = _sequence.Reply(reply, _taken);
             if (reply.Recovery is Recovery.Gap or Recovery.NewEpoch)
             {
-                _queue.Enqueue(new Entry(null, new Lost(reply.Recovery, reply.Position)));
-                _arrived.Release();
+                Enqueue_NeedsLock(new Entry(null, new Lost(reply.Recovery, reply.Position)));
             }
             else
             {
@@ -208,26 +214,19 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
 
     internal void End(RealtimeException? error)
     {
-        if (_ended.TrySetResult(error))
-        {
-            _arrived.Release();
-        }
+        _ended.TrySetResult(error);
+        _queue.Writer.TryComplete();
     }
 
     private void Add_NeedsLock()
     {
         foreach (var taken in _taken)
         {
-            _queue.Enqueue(new Entry(taken, null));
+            Enqueue_NeedsLock(new Entry(taken, null));
         }
 
-        if (_taken.Count > 0)
-        {
-            _arrived.Release(_taken.Count);
-            _taken.Clear();
-        }
-
-        if (_queue.Count > _options.MaxQueued && !_isPaused)
+        _taken.Clear();
+        if (_queued > _options.MaxQueued && !_isPaused)
         {
             _isPaused = true;
             // What still comes is read again afterwards.
@@ -238,30 +237,25 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
 
     private ValueTask SaveAsync(Position position) => _options.Positions?.SaveAsync(Topic, position) ?? ValueTask.CompletedTask;
 
-    private async ValueTask<Entry?> NextAsync(CancellationToken cancellationToken)
+    private void Enqueue_NeedsLock(Entry entry) => _queued += _queue.Writer.TryWrite(entry) ? 1 : 0;
+
+    private Entry? TryTake()
     {
-        while (true)
+        lock (_lock)
         {
-            await _arrived.WaitAsync(cancellationToken);
-            lock (_lock)
+            if (!_queue.Reader.TryRead(out var next))
             {
-                if (_queue.TryDequeue(out var next))
-                {
-                    if (_isPaused && _queue.Count <= _options.MaxQueued / 2)
-                    {
-                        _isPaused = false;
-                        _owner.Rejoin(this);
-                    }
-
-                    return next;
-                }
-            }
-
-            if (_ended.Task.IsCompleted)
-            {
-                _arrived.Release();
                 return null;
             }
+
+            _queued--;
+            if (_isPaused && _queued <= _options.MaxQueued / 2)
+            {
+                _isPaused = false;
+                _owner.Rejoin(this);
+            }
+
+            return next;
         }
     }
 
@@ -275,18 +269,29 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
             if (state.Epoch != lost.Position.Epoch || state.Offset < lost.Position.Offset)
             {
                 // The state is older than what follows here.
-                _queue.Clear();
+                Clear_NeedsLock();
                 _sequence.MoveTo(state);
                 _owner.Rejoin(this);
                 return;
             }
 
             // It has what waits here, up to its position.
-            var kept = _queue.Where(entry => entry.Lost is not null || entry.Event!.Position is not { } at || at.Offset > state.Offset).ToList();
-            _queue.Clear();
-            kept.ForEach(_queue.Enqueue);
+            Clear_NeedsLock().Where(entry => entry.Lost is not null || entry.Event!.Position is not { } at || at.Offset > state.Offset)
+                .ToList().ForEach(Enqueue_NeedsLock);
         }
     }
 
-    private sealed record Entry(TopicEvent? Event, Lost? Lost);
+    private List<Entry> Clear_NeedsLock()
+    {
+        var all = new List<Entry>();
+        while (_queue.Reader.TryRead(out var entry))
+        {
+            all.Add(entry);
+        }
+
+        _queued = 0;
+        return all;
+    }
+
+    private readonly record struct Entry(TopicEvent? Event, Lost? Lost);
 }
