@@ -103,6 +103,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>The connection was closed because its token has expired.</summary>
     public static readonly ErrorCode TokenExpired = new("token_expired", 401, true, "The token has expired; connect again with a new one.");
 
+    /// <summary>A token or service key that was taken back.</summary>
+    public static readonly ErrorCode TokenRevoked = new("token_revoked", 401, false, "The token has been revoked; sign in again.");
+
     /// <summary>A new token for a living connection that is somebody else's.</summary>
     public static readonly ErrorCode TokenSubjectMismatch = new("token_subject_mismatch", 403, false, "The token is of another user or tenant than the connection.");
 
@@ -149,7 +152,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
         TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
-        TokenRequired, TokenInvalid, TokenExpired, TokenSubjectMismatch, Forbidden, UserInvalid, DevelopmentOnly,
+        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];

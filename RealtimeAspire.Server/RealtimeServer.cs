@@ -85,6 +85,11 @@ public static class RealtimeServer
     {
         services.AddSingleton<PublishLimiter>();
         services.AddSingleton<TopicAccess>();
+        services.AddSingleton<Memberships>();
+        services.AddSingleton<Revocations>();
+        services.AddSingleton<ServiceKeys>();
+        services.AddSingleton<Admission>();
+        services.AddSingleton<RightsCheck>();
         services.AddSingleton<TopicCatalog>();
         services.AddSingleton<EventCatalog>();
         services.AddSingleton(provider => new TailMemory(provider.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.TailBytes));

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Cursors;
@@ -45,6 +46,9 @@ internal static class RealtimeStores
         }
 
         services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()));
+        services.AddSingleton(provider => new AccessDatabase(provider.GetService<NpgsqlDataSource>()));
+        services.AddSingleton<AccessStore>();
+        services.AddSingleton<ServiceKeyStore>();
         services.AddSingleton(provider => new LogCatalog(
             provider.GetRequiredService<TopicCatalog>(),
             durable: hasPostgres ? provider.GetRequiredService<PostgresTopicLog>() : new NoTopicLog(),
@@ -90,6 +94,8 @@ internal static class RealtimeStores
         services.AddHosted<PostgresAppender>();
         services.AddSingleton<PostgresTopicLog>();
         services.AddHosted<PostgresListener>();
+        services.AddHosted<AccessWatch>();
+        services.AddHealthChecks().AddCheck<AccessWatch>("access");
     }
 }
 

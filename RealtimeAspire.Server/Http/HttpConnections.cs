@@ -21,7 +21,7 @@ internal sealed record HttpConnections(ConnectionFactory Connections, SubscribeP
             throw new RealtimeException(ErrorCode.Draining);
         }
 
-        if (BearerTokens.ExpiryOf(context.User) is { } expiry)
+        if (connection.Caller.Expires is { } expiry)
         {
             connection.ExpireAt(expiry, BearerTokens.Grace, Time, warns: false);
         }

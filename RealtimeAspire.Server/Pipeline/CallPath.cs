@@ -87,7 +87,7 @@ internal sealed class CallPath(
         limits.Admit(caller, 0, policy.PayloadBytes);
 
         // 2.
-        access.RequireCall(policy);
+        access.RequireCall(caller, policy, target.Topic.Name);
 
         var started = time.GetTimestamp();
         using var activity = tracing.StartCall(caller, target, request.TraceId);

@@ -35,7 +35,7 @@ internal sealed class HistoryPath(TopicAccess access, TopicCatalog topics, LogCa
         }
 
         var policy = topics.Get(name);
-        access.RequireSubscribe(caller, policy, name);
+        access.RequireHistory(caller, policy, name);
         var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
         LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? 0);
         var page = await logs.Of(policy).ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken);

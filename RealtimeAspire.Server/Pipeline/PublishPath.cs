@@ -132,7 +132,7 @@ internal sealed class PublishPath(
             // 2.
             RequireForm(request, payload);
             activity?.SetTag(TagNames.Event, request.Event);
-            access.RequirePublish(caller, policy, request.Event!);
+            access.RequirePublish(caller, policy, name, request.Event!);
 
             // 3.
             if (events.Validate(policy.Type, request.Event!, request.Payload) is { } wrong)

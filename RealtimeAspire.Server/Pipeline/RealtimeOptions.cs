@@ -24,6 +24,10 @@ internal sealed class RealtimeOptions
 
     public AuthOptions Auth { get; set; } = new();
 
+    /// <summary>What every signed-in user may do whose token says nothing of grants, beside what is open. Default: nothing.</summary>
+    [MaxLength(100)]
+    public GrantOptions[] Grants { get; set; } = [];
+
     public FaultOptions Faults { get; set; } = new();
 
     /// <summary>The policies of topic types, by type. <c>room</c> is built in.</summary>

@@ -22,6 +22,7 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckSigningKey(options.Auth, errors);
         CheckLimits(options, errors);
         CheckOrigins(options.AllowedOrigins, errors);
+        CheckGrants(options.Grants, errors);
         foreach (var (type, policy) in options.TopicTypes)
         {
             CheckTopicType(type, policy, options, errors);
@@ -74,6 +75,22 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
             if (!ok)
             {
                 errors.Add($"{Key("AllowedOrigins")}:{i}: an origin is http(s)://host[:port] without a path.");
+            }
+        }
+    }
+
+    private static void CheckGrants(GrantOptions[] grants, List<string> errors)
+    {
+        for (var i = 0; i < grants.Length; i++)
+        {
+            CheckAnnotations($"{Key("Grants")}:{i}", grants[i], errors);
+            try
+            {
+                grants[i].ToGrant();
+            }
+            catch (FormatException exception)
+            {
+                errors.Add($"{Key("Grants")}:{i}: {exception.Message}");
             }
         }
     }

@@ -37,6 +37,7 @@ internal sealed record HistoryAnswer(IReadOnlyList<EncodedEvent> Events, Positio
 [JsonSerializable(typeof(SubscribeResult[]))]
 [JsonSerializable(typeof(HistoryAnswer))]
 [JsonSerializable(typeof(EncodedEvent[]))]
+[JsonSerializable(typeof(AccessChange))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenReply))]
 internal sealed partial class ServerJson : JsonSerializerContext

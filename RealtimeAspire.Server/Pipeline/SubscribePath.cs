@@ -62,7 +62,7 @@ internal sealed partial class SubscribePath(
         try
         {
             // 2.
-            access.RequireSubscribe(connection.Caller, policy, name);
+            RequireRight(connection.Caller, request, policy, name);
 
             for (var attempt = 0; attempt < MaxAttempts; attempt++)
             {
@@ -143,12 +143,22 @@ internal sealed partial class SubscribePath(
         return results;
     }
 
+    /// <summary>What is live, and what can be recovered from a position, is one right; to look back from now is another.</summary>
+    private void RequireRight(Caller caller, SubscribeRequest request, TopicPolicy policy, TopicName name)
+    {
+        access.RequireSubscribe(caller, policy, name);
+        if (request.Rewind is { Since: not null } or { Count: > 0 })
+        {
+            access.RequireHistory(caller, policy, name);
+        }
+    }
+
     private SubscribeAnswer Postpone(Connection connection, SubscribeRequest request)
     {
         var name = TopicName.Parse(request.Topic);
         var policy = topics.Get(name);
         SubscribeForm.Validate(request, policy);
-        access.RequireSubscribe(connection.Caller, policy, name);
+        RequireRight(connection.Caller, request, policy, name);
         return request.Position is { } position
             ? new SubscribeAnswer(name.Value, position, Recovery.Recovered, [], More: true)
             : throw new RealtimeException(ErrorCode.Overloaded, "The reply is too large; subscribe to fewer topics at once.");
@@ -165,7 +175,7 @@ internal sealed partial class SubscribePath(
             var feed = await feeds.AttachAsync(subscription, cancellationToken);
             var restarts = feed.Audience.Restarts;
             var start = await StartAsync(feed, request, policy, subscription.Connection.Caller, cancellationToken);
-            var answer = await JoinAsync(feed, subscription, announced, restarts, start, cancellationToken);
+            var answer = await JoinAsync(feed, subscription, announced, restarts, start, policy, cancellationToken);
             isLive = answer is { More: false } && subscription.Connection.IsSubscribed(subscription);
             return answer;
         }
@@ -180,10 +190,12 @@ internal sealed partial class SubscribePath(
 
     /// <summary>Null: the feed was reset meanwhile, or cannot be caught up with; attach again.</summary>
     private async Task<SubscribeAnswer?> JoinAsync(
-        TopicFeed feed, Subscription subscription, object announced, int restarts, Start start, CancellationToken cancellationToken)
+        TopicFeed feed, Subscription subscription, object announced, int restarts, Start start, TopicPolicy policy, CancellationToken cancellationToken)
     {
         var (at, recovery, events, more) = start;
         var added = !more && subscription.Connection.TryAdd(subscription, announced);
+        // 2. again: what changes from here on finds the subscription.
+        access.RequireSubscribe(subscription.Connection.Caller, policy, subscription.Topic.Name);
         for (var attempt = 0; added && !more && attempt < MaxAttempts; attempt++)
         {
             // 5. and 6.

@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Connections;
 
@@ -54,8 +55,7 @@ internal sealed class HttpNode : IAsyncDisposable
         var app = builder.Build();
         app.Use((context, next) =>
         {
-            Claim[] claims = expiry is { } end ? [new("sub", "ada"), new("exp", $"{end.ToUnixTimeSeconds()}")] : [new("sub", "ada")];
-            context.User = new ClaimsPrincipal(new ClaimsIdentity(claims, "test"));
+            context.User = new ClaimsPrincipal(new CallerIdentity(TestNode.Ada with { Expires = expiry }));
             return next(context);
         });
         app.UseAuthorization();

@@ -59,7 +59,7 @@ internal sealed class TestNode : IAsyncDisposable
             wrapped,
             NullLogger<FeedRegistry>.Instance);
         var events = new EventCatalog([new EventRule(TopicCatalog.Room, ChatFeature.MessageEvent, PayloadSchema.Of(ChatEventJson.Default.ChatMessage), FromClients: true)]);
-        var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events);
+        var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events, new Memberships(clock), wrapped);
         Publish = new PublishPath(
             new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
         var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));

@@ -1,9 +1,10 @@
-using System.Globalization;
+using System.IdentityModel.Tokens.Jwt;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
@@ -14,7 +15,6 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 internal static class BearerTokens
 {
     private const string Scheme = JwtBearerDefaults.AuthenticationScheme;
-    private const long LastSecond = 253_402_300_799;
     private const string HeaderPrefix = "Bearer ";
 
     /// <summary>How long a token is good past its end, and before its beginning: clocks differ, and so do a client's plans.</summary>
@@ -28,12 +28,6 @@ internal static class BearerTokens
         services.AddOptions<JwtBearerOptions>(Scheme)
             .Configure<IOptions<RealtimeOptions>, TimeProvider>((bearer, realtime, time) => Configure(bearer, realtime.Value.Auth, time));
     }
-
-    /// <summary>When the token that came with the connection expires.</summary>
-    public static DateTimeOffset? ExpiryOf(ClaimsPrincipal? principal) =>
-        long.TryParse(principal?.FindFirstValue("exp"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds <= LastSecond
-            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
-            : null;
 
     private static void Configure(JwtBearerOptions bearer, AuthOptions auth, TimeProvider time)
     {
@@ -52,30 +46,38 @@ internal static class BearerTokens
         };
         bearer.Events = new JwtBearerEvents
         {
-            OnMessageReceived = context => ReadToken(context, auth.MaxTokenLength),
-            OnTokenValidated = RequireSubject,
+            OnMessageReceived = context => ReadTokenAsync(context, auth.MaxTokenLength),
+            OnTokenValidated = AdmitAsync,
             OnChallenge = Challenge,
         };
     }
 
     private static bool IsAlive(DateTime? from, DateTime? to, DateTime now) => to + Grace > now && (from is null || from - Grace <= now);
 
-    /// <summary>A token that names nobody is refused at the door and not inside.</summary>
-    private static Task RequireSubject(TokenValidatedContext context)
+    /// <summary>A token that names nobody, or one that was taken back, is refused at the door and not inside.</summary>
+    private static async Task AdmitAsync(TokenValidatedContext context)
     {
         try
         {
-            Caller.From(context.Principal);
+            var named = TokenClaims.Read(PayloadOf(context.SecurityToken));
+            var admission = context.HttpContext.RequestServices.GetRequiredService<Admission>();
+            context.Principal!.AddIdentity(new CallerIdentity(await admission.AdmitAsync(named, context.HttpContext.RequestAborted)));
         }
         catch (RealtimeException exception)
         {
             context.Fail(exception);
         }
-
-        return Task.CompletedTask;
     }
 
-    private static Task ReadToken(MessageReceivedContext context, int maxLength)
+    /// <summary>Which of the two it is depends on the library's version.</summary>
+    private static string PayloadOf(SecurityToken token) => token switch
+    {
+        JsonWebToken web => web.EncodedPayload,
+        JwtSecurityToken jwt => jwt.RawPayload,
+        _ => throw new RealtimeException(ErrorCode.TokenInvalid),
+    };
+
+    private static async Task ReadTokenAsync(MessageReceivedContext context, int maxLength)
     {
         var header = context.Request.Headers.Authorization.ToString();
         var token = header.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) ? header[HeaderPrefix.Length..].Trim() : null;
@@ -84,22 +86,49 @@ internal static class BearerTokens
             token = context.Request.Query["access_token"];
         }
 
+        if (ServiceKey.Is(token))
+        {
+            await AdmitServiceAsync(context, token);
+        }
         // Three parts: signed and not encrypted.
-        if (token?.Length > maxLength || (!string.IsNullOrEmpty(token) && token.Count('.') != 2))
+        else if (token?.Length > maxLength || (!string.IsNullOrEmpty(token) && token.Count('.') != 2))
         {
             context.Fail("The token is too long or not a signed one.");
-            return Task.CompletedTask;
         }
+        else
+        {
+            context.Token = token;
+        }
+    }
 
-        context.Token = token;
-        return Task.CompletedTask;
+    private static async Task AdmitServiceAsync(MessageReceivedContext context, string key)
+    {
+        try
+        {
+            var keys = context.HttpContext.RequestServices.GetRequiredService<ServiceKeys>();
+            context.Principal = new ClaimsPrincipal(new CallerIdentity(await keys.AuthenticateAsync(key, context.HttpContext.RequestAborted)));
+            context.Success();
+        }
+        catch (RealtimeException exception)
+        {
+            context.Fail(exception);
+        }
     }
 
     private static async Task Challenge(JwtBearerChallengeContext context)
     {
         context.HandleResponse();
-        var error = context.AuthenticateFailure is null ? ErrorCode.TokenRequired : ErrorCode.TokenInvalid;
-        context.Response.Headers.WWWAuthenticate = error == ErrorCode.TokenRequired ? Scheme : $"{Scheme} error=\"invalid_token\"";
-        await Problems.From(error).ExecuteAsync(context.HttpContext);
+        var (error, sentence) = context.AuthenticateFailure switch
+        {
+            null => (ErrorCode.TokenRequired, null),
+            RealtimeException refused => (refused.Error, refused.Message),
+            _ => (ErrorCode.TokenInvalid, (string?)null),
+        };
+        if (error.Status == StatusCodes.Status401Unauthorized)
+        {
+            context.Response.Headers.WWWAuthenticate = error == ErrorCode.TokenRequired ? Scheme : $"{Scheme} error=\"invalid_token\"";
+        }
+
+        await Problems.From(error, sentence).ExecuteAsync(context.HttpContext);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -9,9 +10,11 @@ using RealtimeAspire.Server.Http;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
-/// <summary>Who wants to be whom.</summary>
-/// <param name="User">Untrusted; <see cref="TokenIssuer"/> validates it.</param>
-internal sealed record TokenRequest(string? User);
+/// <summary>Who wants to be whom. Untrusted; <see cref="TokenIssuer"/> validates it.</summary>
+/// <param name="User">The name.</param>
+/// <param name="Tenant">The tenant; <c>default</c> where it is missing.</param>
+/// <param name="Grants">What the token shall grant; where it is missing, it says nothing of that.</param>
+internal sealed record TokenRequest(string? User, string? Tenant = null, JsonElement? Grants = null);
 
 /// <summary>A token, and for how many seconds it lasts.</summary>
 internal sealed record TokenReply(
@@ -42,6 +45,6 @@ internal static class TokenApi
 
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
-        return TypedResults.Ok(issuer.Issue(request.User));
+        return TypedResults.Ok(issuer.Issue(request.User, request.Tenant, request.Grants));
     }
 }

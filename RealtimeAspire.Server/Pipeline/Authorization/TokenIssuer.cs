@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Security.Claims;
 using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -21,26 +21,70 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
     private readonly SigningCredentials _credentials = new(KeyOf(options.Value.Auth), SecurityAlgorithms.HmacSha256);
 
     /// <param name="user">Untrusted.</param>
-    /// <exception cref="RealtimeException"><c>user_invalid</c>.</exception>
-    public TokenReply Issue(string? user)
+    /// <param name="tenant">Untrusted.</param>
+    /// <param name="grants">Untrusted.</param>
+    /// <exception cref="RealtimeException"><c>user_invalid</c>, <c>request_invalid</c>.</exception>
+    public TokenReply Issue(string? user, string? tenant = null, JsonElement? grants = null)
     {
         if (user is not { Length: > 0 and <= MaxUserLength } || user.AsSpan().ContainsAnyExcept(UserCharacters))
         {
             throw new RealtimeException(ErrorCode.UserInvalid);
         }
 
-        var now = time.GetUtcNow().UtcDateTime;
-        var token = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+        if (tenant is not null && !Caller.IsTenant(tenant))
         {
-            Subject = new ClaimsIdentity([new Claim("sub", user)]),
-            Issuer = _options.Issuer,
-            Audience = _options.Audience,
-            IssuedAt = now,
-            NotBefore = now,
-            Expires = now.AddSeconds(_options.TokenSeconds),
-            SigningCredentials = _credentials,
-        });
+            throw new RealtimeException(ErrorCode.RequestInvalid, "A tenant is 1 to 64 of letters, digits and . _ ~ -.");
+        }
+
+        RequireGrants(grants);
+        var token = new JsonWebTokenHandler().CreateToken(PayloadOf(user, tenant, grants), _credentials);
         return new TokenReply(token, _options.TokenSeconds);
+    }
+
+    private static void RequireGrants(JsonElement? grants)
+    {
+        try
+        {
+            if (grants is { } given)
+            {
+                Grants.Read(given);
+            }
+        }
+        catch (FormatException exception)
+        {
+            throw new RealtimeException(ErrorCode.RequestInvalid, exception.Message, exception);
+        }
+    }
+
+    private string PayloadOf(string user, string? tenant, JsonElement? grants)
+    {
+        var now = time.GetUtcNow().ToUnixTimeSeconds();
+        var payload = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(payload))
+        {
+            json.WriteStartObject();
+            json.WriteString("sub", user);
+            json.WriteString("iss", _options.Issuer);
+            json.WriteString("aud", _options.Audience);
+            json.WriteString("jti", Guid.NewGuid().ToString("N"));
+            json.WriteNumber("iat", now);
+            json.WriteNumber("nbf", now);
+            json.WriteNumber("exp", now + _options.TokenSeconds);
+            if (tenant is not null)
+            {
+                json.WriteString(TokenClaims.Tenant, tenant);
+            }
+
+            if (grants is { } given)
+            {
+                json.WritePropertyName(TokenClaims.Grants);
+                given.WriteTo(json);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(payload.WrittenSpan);
     }
 
     /// <summary>

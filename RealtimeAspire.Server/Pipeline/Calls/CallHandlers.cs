@@ -70,6 +70,15 @@ internal sealed class CallHandlers(IOptions<RealtimeOptions> options)
         }
     }
 
+    /// <summary>What a connection handles.</summary>
+    public IReadOnlyCollection<CallTarget> TargetsOf(Connection connection)
+    {
+        lock (_lock)
+        {
+            return _targets.TryGetValue(connection, out var targets) ? [.. targets] : [];
+        }
+    }
+
     /// <summary>A connection is gone.</summary>
     /// <returns>What it has handled.</returns>
     public IReadOnlyCollection<CallTarget> RemoveAll(Connection connection)

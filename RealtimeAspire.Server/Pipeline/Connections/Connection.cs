@@ -19,6 +19,7 @@ internal sealed class Connection : IAsyncDisposable
     private readonly Outbound _outbound;
     private readonly Action<Connection> _left;
     private readonly Lock _lock = new();
+    private volatile Caller _caller;
     private int _many;
     private int _calls;
 
@@ -39,12 +40,28 @@ internal sealed class Connection : IAsyncDisposable
     public Connection(
         Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left)
     {
-        (Caller, _transport, _limits, _instruments, _left) = (caller, transport, limits, instruments, left);
+        (_caller, _transport, _limits, _instruments, _left) = (caller, transport, limits, instruments, left);
         _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));
         instruments.ConnectionOpened(caller.Tenant, transport.Name);
     }
 
-    public Caller Caller { get; }
+    /// <summary>Who it is. With a new token he may have other rights, but is the same.</summary>
+    public Caller Caller
+    {
+        get => _caller;
+        set => _caller = value;
+    }
+
+    public IReadOnlyCollection<Subscription> Subscriptions
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _subscriptions.Values];
+            }
+        }
+    }
 
     /// <summary>Nothing is sent to it any more.</summary>
     public bool HasClosed

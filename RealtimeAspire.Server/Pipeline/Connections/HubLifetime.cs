@@ -14,7 +14,7 @@ internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls,
         var opened = connections.Open(Caller.From(connection.User), new HubTransport(connection, time));
         connection.Features.Set(opened);
         advice.Tell(opened);
-        if (BearerTokens.ExpiryOf(connection.User) is { } expiry)
+        if (opened.Caller.Expires is { } expiry)
         {
             opened.ExpireAt(expiry, BearerTokens.Grace, time, warns: true);
         }

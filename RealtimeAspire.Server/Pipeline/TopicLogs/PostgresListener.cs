@@ -15,6 +15,8 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     /// <summary>Where the SQL function says so.</summary>
     public const string Channel = "realtime_events";
 
+    private const string AccessChannel = "realtime_access";
+
     private const int ProbeTimeoutSeconds = 2;
 
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(2);
@@ -26,6 +28,9 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
 
     /// <summary>Something was published to a topic. Handlers must only enqueue.</summary>
     public event Action<TopicKey>? Published;
+
+    /// <summary>Who may do what has changed; the text says where. Handlers must only enqueue.</summary>
+    public event Action<string>? AccessChanged;
 
     /// <summary>It listens from now on, and does not know what it has missed. Handlers must only enqueue.</summary>
     public event Action? Restored;
@@ -68,8 +73,8 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     private async Task ListenAsync(Action listening, CancellationToken stoppingToken)
     {
         await using var connection = await OpenAsync(stoppingToken);
-        connection.Notification += (_, notification) => Hear(notification.Payload);
-        await ExecuteAsync(connection, $"listen {Channel}", stoppingToken);
+        connection.Notification += (_, notification) => Hear(notification.Channel, notification.Payload);
+        await ExecuteAsync(connection, $"listen {Channel}; listen {AccessChannel}", stoppingToken);
         _isListening = true;
         listening();
         LogListening();
@@ -97,8 +102,14 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     }
 
     /// <summary>Whoever may connect to the database may notify, so the payload is untrusted: <c>tenant/topic</c>.</summary>
-    private void Hear(string payload)
+    private void Hear(string channel, string payload)
     {
+        if (channel == AccessChannel)
+        {
+            AccessChanged?.Invoke(payload);
+            return;
+        }
+
         var slash = payload.IndexOf('/', StringComparison.Ordinal);
         if (slash > 0 && TopicName.TryParse(payload[(slash + 1)..], out var topic))
         {

@@ -32,26 +32,10 @@ internal sealed record TopicPolicy
     /// <summary>How long an id is remembered.</summary>
     public TimeSpan IdempotencyWindow { get; init; }
 
-    public bool ClientsMayPublish(string eventName) => Publishers.HasFlag(Publishers.Clients) && Matches(ClientEvents, eventName);
+    public bool ClientsMayPublish(string eventName) => Publishers.HasFlag(Publishers.Clients) && EventPattern.Matches(ClientEvents, eventName);
 
     /// <summary>Whether an event of this name is passed on without being stored.</summary>
-    public bool IsEphemeral(string eventName) => Durability is Durability.Ephemeral || Matches(EphemeralEvents, eventName);
-
-    private static bool Matches(IReadOnlyList<string> patterns, string eventName)
-    {
-        foreach (var pattern in patterns)
-        {
-            var matches = pattern.EndsWith('*')
-                ? eventName.AsSpan().StartsWith(pattern.AsSpan(0, pattern.Length - 1), StringComparison.Ordinal)
-                : eventName == pattern;
-            if (matches)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    public bool IsEphemeral(string eventName) => Durability is Durability.Ephemeral || EventPattern.Matches(EphemeralEvents, eventName);
 }
 
 /// <summary>How much of a topic is kept; null: no limit.</summary>

@@ -1,0 +1,165 @@
+using Npgsql;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline.Authorization;
+
+/// <summary>Who may do what, in Postgres: private topics, their members, revocations. Each change is told to every node when it commits.</summary>
+internal sealed class AccessStore(AccessDatabase database)
+{
+    /// <summary>Without it there are no memberships and no revocations.</summary>
+    public bool Exists => database.Exists;
+
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<Dictionary<string, Membership>> ReadPlacesAsync(string tenant, string user, CancellationToken cancellationToken)
+    {
+        var places = new Dictionary<string, Membership>(StringComparer.Ordinal);
+        await database.ReadAsync(
+            "select topic, role, joined_offset from realtime.members where tenant = $1 and user_id = $2",
+            reader => places[reader.GetString(0)] = new Membership(Enum.Parse<Role>(reader.GetString(1), ignoreCase: true), reader.GetInt64(2)),
+            cancellationToken,
+            tenant,
+            user);
+        return places;
+    }
+
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<Dictionary<TopicKey, PrivateTopic>> ReadPrivateAsync(CancellationToken cancellationToken)
+    {
+        var topics = new Dictionary<TopicKey, PrivateTopic>();
+        await database.ReadAsync(
+            "select tenant, topic, shows_past from realtime.private_topics",
+            reader => topics[new TopicKey(reader.GetString(0), TopicName.Parse(reader.GetString(1)))] = new PrivateTopic(reader.GetBoolean(2)),
+            cancellationToken);
+        return topics;
+    }
+
+    /// <summary>Null: it is not private.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<PrivateTopic?> ReadPrivateAsync(TopicKey topic, CancellationToken cancellationToken)
+    {
+        PrivateTopic? found = null;
+        await database.ReadAsync(
+            "select shows_past from realtime.private_topics where tenant = $1 and topic = $2",
+            reader => found = new PrivateTopic(reader.GetBoolean(0)),
+            cancellationToken,
+            topic.Tenant,
+            topic.Name.Value);
+        return found;
+    }
+
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<IReadOnlyList<Revocation>> ReadRevocationsAsync(CancellationToken cancellationToken)
+    {
+        var revocations = new List<Revocation>();
+        await database.ReadAsync(
+            "select tenant, kind, subject, issued_until from realtime.revocations where forget_at is null or forget_at > now()",
+            reader => revocations.Add(ToRevocation(reader)),
+            cancellationToken);
+        return revocations;
+    }
+
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<IReadOnlyList<Revocation>> ReadRevocationsAsync(string tenant, string subject, CancellationToken cancellationToken)
+    {
+        var revocations = new List<Revocation>();
+        await database.ReadAsync(
+            "select tenant, kind, subject, issued_until from realtime.revocations where tenant = $1 and subject = $2",
+            reader => revocations.Add(ToRevocation(reader)),
+            cancellationToken,
+            tenant,
+            subject);
+        return revocations;
+    }
+
+    /// <summary>A later moment counts, an earlier one changes nothing.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public Task RevokeAsync(Revocation revocation, DateTimeOffset? forgetAt, CancellationToken cancellationToken) => database.RunAsync(
+        """
+        insert into realtime.revocations as r (tenant, kind, subject, issued_until, forget_at) values ($1, $2, $3, $4, $5)
+            on conflict (tenant, kind, subject) do update set issued_until = greatest(r.issued_until, excluded.issued_until), forget_at = greatest(r.forget_at, excluded.forget_at)
+        """,
+        cancellationToken,
+        revocation.Of.Tenant,
+        revocation.Of.Kind,
+        revocation.Of.Id,
+        revocation.IssuedUntil,
+        forgetAt);
+
+    /// <summary>Makes a topic private, or changes how it is. The first time its maker becomes its owner.</summary>
+    /// <returns>Whether it was new.</returns>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<bool> MakePrivateAsync(TopicKey topic, bool showsPast, string by, CancellationToken cancellationToken)
+    {
+        var isNew = false;
+        await database.ReadAsync(
+            """
+            with made as (
+              insert into realtime.private_topics (tenant, topic, shows_past, created_by) values ($1, $2, $3, $4)
+                  on conflict (tenant, topic) do update set shows_past = excluded.shows_past returning xmax = 0 as is_new),
+            owner as (
+              insert into realtime.members (tenant, topic, user_id, role, joined_offset)
+              select $1, $2, $4, 'owner', 0 from made where is_new
+                  on conflict (tenant, topic, user_id) do update set role = 'owner', joined_offset = 0)
+            select is_new from made
+            """,
+            reader => isNew = reader.GetBoolean(0),
+            cancellationToken,
+            topic.Tenant,
+            topic.Name.Value,
+            showsPast,
+            by);
+        return isNew;
+    }
+
+    /// <summary>Opens a topic as its type is. Its members stay what they are.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public Task OpenAsync(TopicKey topic, CancellationToken cancellationToken) =>
+        database.RunAsync("delete from realtime.private_topics where tenant = $1 and topic = $2", cancellationToken, topic.Tenant, topic.Name.Value);
+
+    /// <summary>Gives a user a place, or another role; he keeps the moment at which he joined.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public Task SetMemberAsync(TopicKey topic, string user, Role role, CancellationToken cancellationToken) => database.RunAsync(
+        """
+        insert into realtime.members as m (tenant, topic, user_id, role, joined_offset)
+        values ($1, $2, $3, $4, coalesce((select last_offset from realtime.topics where tenant = $1 and topic = $2), 0))
+            on conflict (tenant, topic, user_id) do update set role = excluded.role,
+               joined_offset = case when m.role = 'banned' then excluded.joined_offset else m.joined_offset end,
+               joined_at = case when m.role = 'banned' then now() else m.joined_at end
+        """,
+        cancellationToken,
+        topic.Tenant,
+        topic.Name.Value,
+        user,
+        role.ToString().ToLowerInvariant());
+
+    /// <summary>Takes a user's place away.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public Task RemoveMemberAsync(TopicKey topic, string user, CancellationToken cancellationToken) => database.RunAsync(
+        "delete from realtime.members where tenant = $1 and topic = $2 and user_id = $3", cancellationToken, topic.Tenant, topic.Name.Value, user);
+
+    /// <param name="topic">The topic.</param>
+    /// <param name="after">Those behind this user, in the order of their names.</param>
+    /// <param name="limit">The most of them.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<IReadOnlyList<Member>> ReadMembersAsync(TopicKey topic, string after, int limit, CancellationToken cancellationToken)
+    {
+        var members = new List<Member>();
+        await database.ReadAsync(
+            "select user_id, role, joined_at from realtime.members where tenant = $1 and topic = $2 and user_id > $3 order by user_id limit $4",
+            reader => members.Add(new Member(reader.GetString(0), reader.GetString(1), reader.GetFieldValue<DateTimeOffset>(2))),
+            cancellationToken,
+            topic.Tenant,
+            topic.Name.Value,
+            after,
+            limit);
+        return members;
+    }
+
+    private static Revocation ToRevocation(NpgsqlDataReader reader) =>
+        new(new Revocation.Subject(reader.GetString(0), reader.GetString(1), reader.GetString(2)), reader.GetFieldValue<DateTimeOffset>(3));
+}
+
+/// <summary>A member as others see him.</summary>
+internal sealed record Member(string User, string Role, DateTimeOffset JoinedAt);

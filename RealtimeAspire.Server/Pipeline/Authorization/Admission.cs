@@ -1,0 +1,67 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline.Authorization;
+
+/// <summary>
+/// The door: whoever is who he says is asked here whether he may come in, and what there is to know of his rights is looked up, so that nothing
+/// behind it has to wait for that.
+/// </summary>
+internal sealed class Admission(Revocations revocations, Memberships memberships, AccessStore store, TimeProvider time)
+{
+    /// <summary>After a failure the store is left alone for so long: nobody waits for it at the door.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private long _failedAt = -1;
+
+    /// <param name="named">Whom a valid token or key names.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <returns>The same, with his places in topics.</returns>
+    /// <exception cref="RealtimeException"><c>token_revoked</c>.</exception>
+    public async ValueTask<Caller> AdmitAsync(Caller named, CancellationToken cancellationToken)
+    {
+        RequireNotRevoked(named);
+        if (!store.Exists || named.IsService)
+        {
+            return named;
+        }
+
+        var places = memberships.PlacesOf(named.Tenant, named.UserId);
+        if (!places.IsKnown)
+        {
+            await LookUpAsync(named, places, cancellationToken);
+            // It may have happened while they were read.
+            RequireNotRevoked(named);
+        }
+
+        return named with { Places = places };
+    }
+
+    private void RequireNotRevoked(Caller named)
+    {
+        if (revocations.Hit(named))
+        {
+            throw new RealtimeException(ErrorCode.TokenRevoked);
+        }
+    }
+
+    /// <summary>Without Postgres nobody gains anything by his places, and everything else goes on; they count when they can be read.</summary>
+    private async Task LookUpAsync(Caller named, UserPlaces places, CancellationToken cancellationToken)
+    {
+        var failedAt = Volatile.Read(ref _failedAt);
+        if (failedAt >= 0 && time.GetElapsedTime(failedAt) < Pause)
+        {
+            return;
+        }
+
+        try
+        {
+            await places.LoadAsync(store, named.Tenant, named.UserId, cancellationToken);
+            Volatile.Write(ref _failedAt, -1);
+        }
+        catch (RealtimeException)
+        {
+            Volatile.Write(ref _failedAt, time.GetTimestamp());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Calls;
+using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Topics;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>Ends what connections have and may have no longer, after something has changed.</summary>
+internal sealed class RightsCheck(ConnectionFactory connections, Revocations revocations, ServiceKeys keys, TopicAccess access, TopicCatalog topics, CallHandlers handlers)
+{
+    /// <summary>Of all connections whose callers these are.</summary>
+    public void Of(Func<Caller, bool> isConcerned)
+    {
+        foreach (var connection in connections.Connections)
+        {
+            if (isConcerned(connection.Caller))
+            {
+                Of(connection);
+            }
+        }
+    }
+
+    /// <summary>Of one.</summary>
+    public void Of(Connection connection)
+    {
+        var caller = connection.Caller;
+        if (revocations.Hit(caller) || (caller.IsService && keys.Renew(caller) is null))
+        {
+            connection.Close(ErrorCode.TokenRevoked);
+            return;
+        }
+
+        if (caller.IsService)
+        {
+            connection.Caller = caller = keys.Renew(caller) ?? caller;
+        }
+
+        foreach (var subscription in connection.Subscriptions)
+        {
+            if (!access.MaySubscribe(caller, topics.Get(subscription.Topic.Name), subscription.Topic.Name))
+            {
+                connection.Drop(subscription, new Control
+                {
+                    Type = Control.Unsubscribed,
+                    Topic = subscription.Topic.Name.Value,
+                    Code = ErrorCode.Forbidden.Code,
+                    Reason = "You have no right to this topic any more.",
+                });
+            }
+        }
+
+        foreach (var target in handlers.TargetsOf(connection))
+        {
+            if (!access.MaySubscribe(caller, topics.Get(target.Topic.Name), target.Topic.Name))
+            {
+                handlers.Remove(target, connection);
+            }
+        }
+    }
+}
