@@ -112,6 +112,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>No right to this topic.</summary>
     public static readonly ErrorCode Forbidden = new("forbidden", 403, false, "You have no right to this topic.");
 
+    /// <summary>A private topic keeps an owner.</summary>
+    public static readonly ErrorCode LastOwner = new("last_owner", 409, false, "A topic keeps an owner: make somebody else one first.");
+
     /// <summary>Not a user name.</summary>
     public static readonly ErrorCode UserInvalid = new("user_invalid", 400, false, "A user name is 1 to 64 of the characters that a topic identifier may have.");
 
@@ -152,7 +155,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
         TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
-        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, UserInvalid, DevelopmentOnly,
+        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];

@@ -105,6 +105,7 @@ public static class RealtimeServer
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<CallPath>(provider));
         services.AddSingleton<ReceiptPath>();
         services.AddSingleton<RefreshPath>();
+        services.AddSingleton<MembershipPath>();
         services.AddSingleton<ITopicPublisher, TopicPublisher>();
         services.AddSingleton<ConnectionFactory>();
         services.AddHosted<ReturnAdvice>();

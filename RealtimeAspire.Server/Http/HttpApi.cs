@@ -31,11 +31,14 @@ internal static class HttpApi
             .SetPreflightMaxAge(PreflightAge)));
         services.AddApiDocument();
         services.AddSingleton<EventDocument>();
+        services.AddSingleton<KeyPath>();
     }
 
     public static void MapHttpApi(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapEventApi();
+        endpoints.MapMemberApi();
+        endpoints.MapKeyApi();
         endpoints.MapOpenApi().AllowAnonymous();
         endpoints.MapGet("/asyncapi/v3.json", EventDocument.Get).AllowAnonymous().ExcludeFromDescription();
     }

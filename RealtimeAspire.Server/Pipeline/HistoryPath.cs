@@ -8,7 +8,7 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>A page of a topic's past: authorize, read, say what is missing.</summary>
-internal sealed class HistoryPath(TopicAccess access, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
+internal sealed class HistoryPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
 {
     private const int DefaultLimit = 100;
 
@@ -37,8 +37,10 @@ internal sealed class HistoryPath(TopicAccess access, TopicCatalog topics, LogCa
         var policy = topics.Get(name);
         access.RequireHistory(caller, policy, name);
         var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
-        LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? 0);
-        var page = await logs.Of(policy).ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken);
+        // What was there before a member joined is not there for him.
+        var horizon = memberships.HorizonOf(caller, name);
+        LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? horizon);
+        var page = (await logs.Of(policy).ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken)).Behind(horizon);
         var recovery = Decide(after, before, page);
         if (recovery is Recovery.Gap or Recovery.NewEpoch)
         {

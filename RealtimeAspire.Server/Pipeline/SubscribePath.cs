@@ -29,6 +29,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// </remarks>
 internal sealed partial class SubscribePath(
     TopicAccess access,
+    Memberships memberships,
     TopicCatalog topics,
     CursorStore cursors,
     FeedRegistry feeds,
@@ -242,24 +243,27 @@ internal sealed partial class SubscribePath(
     private async Task<Start> StartAsync(TopicFeed feed, SubscribeRequest request, TopicPolicy policy, Caller caller, CancellationToken cancellationToken)
     {
         // 4.
-        if (request.Position is { } position)
+        var horizon = memberships.HorizonOf(caller, feed.Topic.Name);
+        var cursor = request.From is null ? null : await cursors.FindAsync(caller, feed.Topic.Name, request.Consumer!, cancellationToken);
+        if ((request.Position ?? cursor) is { } position)
         {
-            return await StartAtAsync(feed, position, cancellationToken);
+            return position.Offset < horizon
+                ? new Start(await feed.Reader.ReadTipAsync(cancellationToken), Recovery.Gap, [], More: false)
+                : await StartAtAsync(feed, position, cancellationToken);
         }
 
         if (request.From is not null)
         {
-            return await cursors.FindAsync(caller, feed.Topic.Name, request.Consumer!, cancellationToken) is { } cursor
-                ? await StartAtAsync(feed, cursor, cancellationToken)
-                : await StartWithAsync(feed, new LogRange.After(0), _pageSize, cancellationToken);
+            return await StartWithAsync(feed, new LogRange.After(horizon), _pageSize, cancellationToken);
         }
 
-        if (request.Rewind?.Since is { } since)
-        {
-            return await StartWithAsync(feed, new LogRange.Since(since), policy.RewindEvents, cancellationToken);
-        }
-
-        return await StartBackAsync(feed, Math.Min(request.Rewind?.Count ?? 0, Math.Min(policy.RewindEvents, _pageSize)), cancellationToken);
+        var start = request.Rewind?.Since is { } since
+            ? await StartWithAsync(feed, new LogRange.Since(since), policy.RewindEvents, cancellationToken)
+            : await StartBackAsync(feed, Math.Min(request.Rewind?.Count ?? 0, Math.Min(policy.RewindEvents, _pageSize)), cancellationToken);
+        // What was there before a member joined is not there for him.
+        return start.Events.Count > 0 && start.Events[0].Position.Offset <= horizon
+            ? await StartWithAsync(feed, new LogRange.After(horizon), policy.RewindEvents, cancellationToken)
+            : start;
     }
 
     /// <summary>From a client's position: out of the tail if it reaches back there, and in any case up to what the log has now.</summary>

@@ -59,13 +59,14 @@ internal sealed class TestNode : IAsyncDisposable
             wrapped,
             NullLogger<FeedRegistry>.Instance);
         var events = new EventCatalog([new EventRule(TopicCatalog.Room, ChatFeature.MessageEvent, PayloadSchema.Of(ChatEventJson.Default.ChatMessage), FromClients: true)]);
-        var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events, new Memberships(clock), wrapped);
+        Memberships = new Memberships(clock);
+        var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events, Memberships, wrapped);
         Publish = new PublishPath(
             new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
         var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));
         Acknowledge = new AcknowledgePath(access, topics, logs, cursors);
-        Subscribe = new SubscribePath(access, topics, cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
-        History = new HistoryPath(access, topics, logs, wrapped);
+        Subscribe = new SubscribePath(access, Memberships, topics, cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
+        History = new HistoryPath(access, Memberships, topics, logs, wrapped);
         Connections = new ConnectionFactory(wrapped, _instruments, clock);
     }
 
@@ -86,6 +87,8 @@ internal sealed class TestNode : IAsyncDisposable
     public SubscribePath Subscribe { get; }
 
     public HistoryPath History { get; }
+
+    public Memberships Memberships { get; }
 
     /// <summary>How many there are. One that is counted misses nothing that is published from then on.</summary>
     public long Subscriptions => Interlocked.Read(ref _subscriptions);

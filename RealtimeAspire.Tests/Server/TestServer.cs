@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -27,7 +28,7 @@ namespace RealtimeAspire.Tests.Server;
 /// <summary>A whole node behind a real socket, over a log in memory.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
-    private const string SigningKey = "a-signing-key-of-the-tests-and-of-nobody-else";
+    public const string SigningKey = "a-signing-key-of-the-tests-and-of-nobody-else";
 
     private readonly WebApplication _app;
 
@@ -39,6 +40,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     /// <summary>What counts on this node.</summary>
     public IMeterFactory Meters => _app.Services.GetRequiredService<IMeterFactory>();
+
+    /// <summary>What the application consists of.</summary>
+    public IServiceProvider Services => _app.Services;
 
     public static Task<TestServer> StartAsync(params (string Key, string Value)[] settings) => StartAsync(static _ => { }, settings);
 
@@ -97,12 +101,22 @@ internal sealed class TestServer : IAsyncDisposable
     public Task StopAsync() => Task.Run(_app.Lifetime.StopApplication, TestContext.Current.CancellationToken);
 
     /// <summary>A token as the development identity gives it, whose time ends at a moment of the test's choice.</summary>
-    public static string Token(string user = "ada", TimeSpan? lifetime = null)
+    public static string Token(string user = "ada", TimeSpan? lifetime = null) => Token(user, tenant: null, grants: null, lifetime);
+
+    /// <inheritdoc cref="Token(string, TimeSpan?)"/>
+    /// <param name="user">Whom it names.</param>
+    /// <param name="tenant">Of which tenant.</param>
+    /// <param name="grants">What it grants, as JSON; null where it says nothing of that.</param>
+    /// <param name="lifetime">How long it is good.</param>
+    /// <param name="change">What is different about who issues it.</param>
+    public static string Token(string user, string? tenant, string? grants, TimeSpan? lifetime = null, Action<AuthOptions>? change = null)
     {
         const int Seconds = 3_600;
         var options = new RealtimeOptions { Auth = { SigningKey = SigningKey, TokenSeconds = Seconds } };
+        change?.Invoke(options.Auth);
         var time = new ShiftedTime((lifetime ?? TimeSpan.FromSeconds(Seconds)) - TimeSpan.FromSeconds(Seconds));
-        return new TokenIssuer(Microsoft.Extensions.Options.Options.Create(options), time).Issue(user).AccessToken;
+        var issuer = new TokenIssuer(Microsoft.Extensions.Options.Options.Create(options), time);
+        return issuer.Issue(user, tenant, grants is null ? null : JsonElement.Parse(grants)).AccessToken;
     }
 
     public HttpClient Http() => new()

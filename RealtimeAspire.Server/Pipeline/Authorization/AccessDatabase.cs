@@ -8,7 +8,7 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// <summary>Statements about who may do what, each answered soon or not at all.</summary>
 internal sealed class AccessDatabase(NpgsqlDataSource? dataSource)
 {
-    private const int CommandTimeoutSeconds = 2;
+    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(2);
 
     public bool Exists => dataSource is not null;
 
@@ -22,22 +22,24 @@ internal sealed class AccessDatabase(NpgsqlDataSource? dataSource)
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task ReadAsync(string sql, Action<NpgsqlDataReader> row, CancellationToken cancellationToken, params object?[] values)
     {
+        // Also of getting a connection.
+        using var limit = new CancellationTokenSource(TimeLimit, TimeProvider.System);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
             await using var command = (dataSource ?? throw new RealtimeException(ErrorCode.LogUnavailable, "This node has no Postgres, which keeps who may do what.")).CreateCommand(sql);
-            command.CommandTimeout = CommandTimeoutSeconds;
             foreach (var value in values)
             {
                 command.Parameters.Add(value is null ? new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz } : new NpgsqlParameter { Value = value });
             }
 
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            while (await reader.ReadAsync(cancellationToken))
+            await using var reader = await command.ExecuteReaderAsync(either.Token);
+            while (await reader.ReadAsync(either.Token))
             {
                 row(reader);
             }
         }
-        catch (DbException exception)
+        catch (Exception exception) when (exception is DbException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             throw new RealtimeException(ErrorCode.LogUnavailable, "Who may do what cannot be reached; try again.", exception);
         }

@@ -16,7 +16,7 @@ internal sealed class AccessStore(AccessDatabase database)
         var places = new Dictionary<string, Membership>(StringComparer.Ordinal);
         await database.ReadAsync(
             "select topic, role, joined_offset from realtime.members where tenant = $1 and user_id = $2",
-            reader => places[reader.GetString(0)] = new Membership(Enum.Parse<Role>(reader.GetString(1), ignoreCase: true), reader.GetInt64(2)),
+            reader => places[reader.GetString(0)] = new Membership(ToRole(reader.GetString(1)), reader.GetInt64(2)),
             cancellationToken,
             tenant,
             user);
@@ -118,25 +118,36 @@ internal sealed class AccessStore(AccessDatabase database)
         database.RunAsync("delete from realtime.private_topics where tenant = $1 and topic = $2", cancellationToken, topic.Tenant, topic.Name.Value);
 
     /// <summary>Gives a user a place, or another role; he keeps the moment at which he joined.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="user">The user.</param>
+    /// <param name="role">His role from now on.</param>
+    /// <param name="mayMakeOwners">Whether this may make or unmake an owner.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public Task SetMemberAsync(TopicKey topic, string user, Role role, CancellationToken cancellationToken) => database.RunAsync(
+    public Task<MemberChange> SetMemberAsync(TopicKey topic, string user, Role role, bool mayMakeOwners, CancellationToken cancellationToken) => ChangeAsync(
         """
         insert into realtime.members as m (tenant, topic, user_id, role, joined_offset)
-        values ($1, $2, $3, $4, coalesce((select last_offset from realtime.topics where tenant = $1 and topic = $2), 0))
+        select $1, $2, $3, $5, coalesce((select last_offset from realtime.topics where tenant = $1 and topic = $2), 0) from verdict where is_done
             on conflict (tenant, topic, user_id) do update set role = excluded.role,
                joined_offset = case when m.role = 'banned' then excluded.joined_offset else m.joined_offset end,
                joined_at = case when m.role = 'banned' then now() else m.joined_at end
         """,
-        cancellationToken,
-        topic.Tenant,
-        topic.Name.Value,
+        topic,
         user,
-        role.ToString().ToLowerInvariant());
+        role,
+        mayMakeOwners,
+        cancellationToken);
 
     /// <summary>Takes a user's place away.</summary>
+    /// <inheritdoc cref="SetMemberAsync" path="/param[@name!='role']"/>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public Task RemoveMemberAsync(TopicKey topic, string user, CancellationToken cancellationToken) => database.RunAsync(
-        "delete from realtime.members where tenant = $1 and topic = $2 and user_id = $3", cancellationToken, topic.Tenant, topic.Name.Value, user);
+    public Task<MemberChange> RemoveMemberAsync(TopicKey topic, string user, bool mayMakeOwners, CancellationToken cancellationToken) => ChangeAsync(
+        "delete from realtime.members where tenant = $1 and topic = $2 and user_id = $3 and exists (select from verdict where is_done)",
+        topic,
+        user,
+        role: null,
+        mayMakeOwners,
+        cancellationToken);
 
     /// <param name="topic">The topic.</param>
     /// <param name="after">Those behind this user, in the order of their names.</param>
@@ -157,9 +168,53 @@ internal sealed class AccessStore(AccessDatabase database)
         return members;
     }
 
+    /// <summary>One after the other for each topic: two owners who leave together do not both find the other one still there.</summary>
+    private async Task<MemberChange> ChangeAsync(string sql, TopicKey topic, string user, Role? role, bool mayMakeOwners, CancellationToken cancellationToken)
+    {
+        var change = MemberChange.Done;
+        await database.ReadAsync(
+            $"""
+            with owners as (select user_id from realtime.members where tenant = $1 and topic = $2 and role = 'owner' order by user_id for update),
+            facts as (
+              select exists (select from owners where user_id = $3) as is_owner, $5 = 'owner' as becomes_owner,
+                     exists (select from owners where user_id <> $3) as has_others),
+            verdict as (
+              select (is_owner or becomes_owner) and not $4 and is_owner is distinct from becomes_owner as is_forbidden,
+                     is_owner and not becomes_owner and not has_others as is_last,
+                     not ((is_owner or becomes_owner) and not $4 and is_owner is distinct from becomes_owner) and not (is_owner and not becomes_owner and not has_others) as is_done
+                from facts),
+            changed as ({sql} returning 1)
+            select is_forbidden, is_last, (select count(*) from changed) from verdict
+            """,
+            reader => change = reader.GetBoolean(0) ? MemberChange.Forbidden : reader.GetBoolean(1) ? MemberChange.LastOwner : MemberChange.Done,
+            cancellationToken,
+            topic.Tenant,
+            topic.Name.Value,
+            user,
+            mayMakeOwners,
+            role?.ToString().ToLowerInvariant() ?? "");
+        return change;
+    }
+
+    // A role that this release does not know gives nothing.
+    private static Role ToRole(string text) => Roles.TryParse(text, out var role) ? role : Role.Banned;
+
     private static Revocation ToRevocation(NpgsqlDataReader reader) =>
         new(new Revocation.Subject(reader.GetString(0), reader.GetString(1), reader.GetString(2)), reader.GetFieldValue<DateTimeOffset>(3));
 }
 
 /// <summary>A member as others see him.</summary>
 internal sealed record Member(string User, string Role, DateTimeOffset JoinedAt);
+
+/// <summary>What became of a change of a member.</summary>
+internal enum MemberChange
+{
+    /// <summary>It is as was asked for.</summary>
+    Done,
+
+    /// <summary>Only owners make and unmake owners.</summary>
+    Forbidden,
+
+    /// <summary>A private topic keeps one owner.</summary>
+    LastOwner,
+}

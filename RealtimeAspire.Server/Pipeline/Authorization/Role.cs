@@ -19,6 +19,26 @@ internal enum Role
     Banned,
 }
 
+/// <summary>Reads roles.</summary>
+internal static class Roles
+{
+    /// <param name="text">Untrusted: a name in lower case.</param>
+    /// <param name="role">The role, where the result is true.</param>
+    public static bool TryParse(string? text, out Role role)
+    {
+        (role, var isKnown) = text switch
+        {
+            "owner" => (Role.Owner, true),
+            "admin" => (Role.Admin, true),
+            "member" => (Role.Member, true),
+            "reader" => (Role.Reader, true),
+            "banned" => (Role.Banned, true),
+            _ => (Role.Banned, false),
+        };
+        return isKnown;
+    }
+}
+
 /// <summary>Somebody's place in a topic.</summary>
 /// <param name="Role">What he is.</param>
 /// <param name="JoinedOffset">The topic's tip when he joined.</param>

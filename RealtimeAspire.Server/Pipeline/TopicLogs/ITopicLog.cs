@@ -140,4 +140,9 @@ internal sealed record LogPage(Position Tip, long Floor, IReadOnlyList<LoggedEve
     public const int MaxBytes = 1024 * 1024;
 
     public static readonly LogPage Empty = new(Position.Origin, 1, []);
+
+    /// <summary>The page as it is for who sees nothing up to an offset.</summary>
+    public LogPage Behind(long offset) => offset < Floor
+        ? this
+        : this with { Floor = offset + 1, Events = [.. Events.Where(logged => logged.Position.Offset > offset)] };
 }

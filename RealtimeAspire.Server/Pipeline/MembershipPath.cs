@@ -1,0 +1,153 @@
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
+
+namespace RealtimeAspire.Server.Pipeline;
+
+/// <summary>
+/// Says who is what in a topic: look up what the caller is now, authorize, keep it sensible, store. Every node does as it says within a second.
+/// </summary>
+internal sealed class MembershipPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, AccessStore store)
+{
+    private const int DefaultLimit = 100;
+    private const int MaxLimit = 1_000;
+    private const int MaxUserLength = 255;
+
+    /// <summary>Makes a topic private, or changes how it is. Who makes a private topic of a new one becomes its owner.</summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="topicName">Untrusted.</param>
+    /// <param name="showsPast">Whether members see what was there before they joined.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <returns>Whether it was new.</returns>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task<bool> MakePrivateAsync(Caller caller, string topicName, bool showsPast, CancellationToken cancellationToken)
+    {
+        var (topic, policy) = await ParseAsync(caller, topicName, cancellationToken);
+        if (!TopicAccess.MayManage(caller, topic.Name))
+        {
+            access.RequireSubscribe(caller, policy, topic.Name);
+            if (memberships.IsPrivate(caller.Tenant, topic.Name) || await logs.TipsOf(policy).ReadAsync(topic, cancellationToken) != Position.Origin)
+            {
+                throw new RealtimeException(ErrorCode.Forbidden, "Only who may manage a topic that is in use makes it private.");
+            }
+        }
+
+        return await store.MakePrivateAsync(topic, showsPast, caller.UserId, cancellationToken);
+    }
+
+    /// <summary>Opens a topic as its type is.</summary>
+    /// <inheritdoc cref="MakePrivateAsync" path="/param[@name!='showsPast']"/>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task OpenAsync(Caller caller, string topicName, CancellationToken cancellationToken)
+    {
+        var (topic, _) = await ParseAsync(caller, topicName, cancellationToken);
+        TopicAccess.RequireManage(caller, topic.Name);
+        await store.OpenAsync(topic, cancellationToken);
+    }
+
+    /// <summary>A page of the members, in the order of their names.</summary>
+    /// <param name="caller">Who asks: whoever may read the topic.</param>
+    /// <param name="topicName">Untrusted.</param>
+    /// <param name="after">Those behind this user.</param>
+    /// <param name="limit">Untrusted: 1 or more, cut to 1,000.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task<IReadOnlyList<Member>> ListAsync(Caller caller, string topicName, string? after, int? limit, CancellationToken cancellationToken)
+    {
+        var (topic, policy) = await ParseAsync(caller, topicName, cancellationToken);
+        if (!TopicAccess.MayManage(caller, topic.Name))
+        {
+            access.RequireSubscribe(caller, policy, topic.Name);
+        }
+
+        return limit < 1
+            ? throw new RealtimeException(ErrorCode.RequestInvalid, "A limit is 1 or more.")
+            : await store.ReadMembersAsync(topic, after ?? "", Math.Min(limit ?? DefaultLimit, MaxLimit), cancellationToken);
+    }
+
+    /// <summary>Gives a user a place, another one, or bans him.</summary>
+    /// <param name="caller">Who asks: a manager of the topic; what owners are, only owners say.</param>
+    /// <param name="topicName">Untrusted.</param>
+    /// <param name="user">Untrusted.</param>
+    /// <param name="role">Untrusted.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task SetAsync(Caller caller, string topicName, string user, string? role, CancellationToken cancellationToken)
+    {
+        var (topic, _) = await ParseAsync(caller, topicName, cancellationToken);
+        RequireUser(user);
+        if (!Roles.TryParse(role, out var wanted))
+        {
+            throw new RealtimeException(ErrorCode.RequestInvalid, "A role is owner, admin, member, reader or banned.");
+        }
+
+        TopicAccess.RequireManage(caller, topic.Name);
+        RequireDone(await store.SetMemberAsync(topic, user, wanted, MayMakeOwners(caller, topic.Name), cancellationToken));
+    }
+
+    /// <summary>Takes a user's place away: what he has of the topic ends on every node. A user may leave by himself.</summary>
+    /// <inheritdoc cref="SetAsync" path="/param[@name!='role']"/>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task RemoveAsync(Caller caller, string topicName, string user, CancellationToken cancellationToken)
+    {
+        var (topic, _) = await ParseAsync(caller, topicName, cancellationToken);
+        RequireUser(user);
+        var isOneself = user == caller.UserId;
+        if (isOneself)
+        {
+            if (Memberships.RoleOf(caller, topic.Name) is { Role: Role.Banned })
+            {
+                throw new RealtimeException(ErrorCode.Forbidden, "Who is banned does not end that by leaving.");
+            }
+        }
+        else
+        {
+            TopicAccess.RequireManage(caller, topic.Name);
+        }
+
+        RequireDone(await store.RemoveMemberAsync(topic, user, isOneself || MayMakeOwners(caller, topic.Name), cancellationToken));
+    }
+
+    private static void RequireUser(string user)
+    {
+        if (user.Length is 0 or > MaxUserLength || user.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new RealtimeException(ErrorCode.UserInvalid, $"A user is 1 to {MaxUserLength} characters.");
+        }
+    }
+
+    private static bool MayMakeOwners(Caller caller, TopicName topic) => Memberships.RoleOf(caller, topic) is not { } place || place.Role is Role.Owner;
+
+    private static void RequireDone(MemberChange change)
+    {
+        if (change is not MemberChange.Done)
+        {
+            throw change is MemberChange.LastOwner
+                ? new RealtimeException(ErrorCode.LastOwner)
+                : new RealtimeException(ErrorCode.Forbidden, "What owners are, only owners say.");
+        }
+    }
+
+    /// <summary>Another node may have made him what he is a moment ago. What cannot be read is as it was: nobody gains by that.</summary>
+    private async Task<(TopicKey Topic, TopicPolicy Policy)> ParseAsync(Caller caller, string topicName, CancellationToken cancellationToken)
+    {
+        var name = TopicName.Parse(topicName);
+        var (topic, policy) = (new TopicKey(caller.Tenant, name), topics.Get(name));
+        try
+        {
+            if (caller.Places is { } places)
+            {
+                await places.LoadAsync(store, caller.Tenant, caller.UserId, cancellationToken);
+            }
+
+            memberships.SetPrivate(topic, await store.ReadPrivateAsync(topic, cancellationToken));
+        }
+        catch (RealtimeException)
+        {
+            // What follows says so, to who may hear it.
+        }
+
+        return (topic, policy);
+    }
+}
