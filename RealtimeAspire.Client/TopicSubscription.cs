@@ -79,25 +79,17 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
     {
         while (await _queue.Reader.WaitToReadAsync(cancellationToken))
         {
-            while (TryTake() is { } next)
+            for (var next = Take(done: null); next is not null; next = Take(next.Value.Event?.Position))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (next.Lost is { } lost)
+                if (next.Value.Lost is { } lost)
                 {
                     await ReloadAsync(lost);
                     continue;
                 }
 
-                yield return next.Event!;
-                if (next.Event!.Position is { } position)
-                {
-                    lock (_lock)
-                    {
-                        _position = position;
-                    }
-
-                    await SaveAsync(position);
-                }
+                yield return next.Value.Event!;
+                await SaveAsync(next.Value.Event!);
             }
         }
 
@@ -125,10 +117,23 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
 
         try
         {
-            await foreach (var next in this)
+            while (await _queue.Reader.WaitToReadAsync())
             {
-                using var activity = next.StartActivity();
-                await handle(next);
+                for (var next = Take(done: null); next is not null; next = Take(next.Value.Event?.Position))
+                {
+                    if (next.Value.Lost is { } lost)
+                    {
+                        await ReloadAsync(lost);
+                        continue;
+                    }
+
+                    using (next.Value.Event!.StartActivity())
+                    {
+                        await handle(next.Value.Event!);
+                    }
+
+                    await SaveAsync(next.Value.Event!);
+                }
             }
         }
         // Whatever the handler throws.
@@ -235,14 +240,19 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
         }
     }
 
-    private ValueTask SaveAsync(Position position) => _options.Positions?.SaveAsync(Topic, position) ?? ValueTask.CompletedTask;
+    private ValueTask SaveAsync(TopicEvent handled) => _options.Positions is { } positions && handled.Position is { } position
+        ? positions.SaveAsync(Topic, position)
+        : ValueTask.CompletedTask;
 
     private void Enqueue_NeedsLock(Entry entry) => _queued += _queue.Writer.TryWrite(entry) ? 1 : 0;
 
-    private Entry? TryTake()
+    /// <summary>The next one; null when there is none yet.</summary>
+    /// <param name="done">After what the application has dealt with since.</param>
+    private Entry? Take(Position? done)
     {
         lock (_lock)
         {
+            _position = done ?? _position;
             if (!_queue.Reader.TryRead(out var next))
             {
                 return null;
@@ -262,7 +272,7 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
     private async Task ReloadAsync(Lost lost)
     {
         var state = (_options.Reload is { } reload ? await reload(lost) : null) ?? lost.Position;
-        await SaveAsync(state);
+        await (_options.Positions?.SaveAsync(Topic, state) ?? ValueTask.CompletedTask);
         lock (_lock)
         {
             _position = state;

@@ -10,7 +10,10 @@ namespace RealtimeAspire.Benchmarks.Shapes;
 /// <summary>What our client adds to SignalR's, which reads the same events from the same server.</summary>
 internal sealed class DotNetClient : Shape
 {
-    private const int Readers = 100, Publishes = 100, Bytes = 100, Windows = 7;
+    private const int EventsPerSecond = 10_000, Bytes = 100, Windows = 7;
+
+    // Few that are busy, and many that are not: of these more is memory that has gone cold.
+    private static readonly int[] Connections = [10, 100];
 
     private static readonly Reader Bare = new("SignalR's HubConnection", ReadBareAsync);
     private static readonly Reader Callback = new("RealtimeClient, OnEvent", (run, user, topic, heard) => ReadAsync(run, user, topic, heard, iterates: false));
@@ -26,7 +29,7 @@ internal sealed class DotNetClient : Shape
     public override string Title => "The .NET client";
 
     public override string Text =>
-        $"CPU of a process with {Readers} connections of each kind, one kind at a time receiving {Readers * Publishes:N0} messages a second, each in a frame of its own: " +
+        $"CPU of a process with so many connections of each kind, one kind at a time receiving {EventsPerSecond:N0} messages a second, each in a frame of its own: " +
         "SignalR's own client, whose handler counts them, and ours, which checks their order and hands them on. A round is the median of " +
         $"{Windows} windows, in which the kinds take turns; what is above SignalR's is the median of the differences within a turn.";
 
@@ -41,56 +44,58 @@ internal sealed class DotNetClient : Shape
 
     public override async Task MeasureAsync(LoadRun run)
     {
-        var publisher = await run.ConnectAsync(run.PublisherNode, Readers);
+        var publisher = await run.ConnectAsync(run.PublisherNode, Connections.Max());
+        await run.MeasureInTurnsAsync(Connections, (connections, round) => MeasureAsync(run, publisher, connections, round));
+    }
+
+    private async Task MeasureAsync(LoadRun run, LoadClient publisher, int connections, int round)
+    {
         Reader[] kinds = [Bare, Callback, Iteration];
-        await run.MeasureInTurnsAsync<object?>([null], async (_, round) =>
+        var topics = kinds.Select((_, kind) => run.Topic($"client-{connections}-{kind}-{round}")).ToArray();
+        var open = new List<IAsyncDisposable>();
+        foreach (var (kind, topic) in kinds.Zip(topics))
         {
-            var open = new List<IAsyncDisposable>();
-            var topics = kinds.Select((_, kind) => run.Topic($"client-{kind}-{round}")).ToArray();
-            foreach (var (kind, topic) in kinds.Zip(topics))
+            open.AddRange(await Crowd.ForEachAsync(connections, user => kind.Read(run, user, topic, () => Interlocked.Increment(ref _heard))));
+            await PublishAsync(publisher, topic, connections, run.Job.WarmUp);
+        }
+
+        var turns = new List<(double Cpu, double Rate)[]>();
+        for (var turn = 0; turn < Windows; turn++)
+        {
+            var seen = new (double, double)[kinds.Length];
+            // Nobody is always the first of a turn.
+            for (var i = 0; i < kinds.Length; i++)
             {
-                open.AddRange(await Crowd.ForEachAsync(Readers, user => kind.Read(run, user, topic, () => Interlocked.Increment(ref _heard))));
-                await PublishAsync(publisher, topic, run.Job.WarmUp);
+                var kind = (i + turn) % kinds.Length;
+                seen[kind] = await PublishAsync(publisher, topics[kind], connections, run.Job.Window);
             }
 
-            var turns = new List<(double Cpu, double Rate)[]>();
-            for (var turn = 0; turn < Windows; turn++)
+            turns.Add(seen);
+        }
+
+        foreach (var (kind, reader) in kinds.Index())
+        {
+            var values = new Dictionary<string, double>
             {
-                var seen = new (double, double)[kinds.Length];
-                // Nobody is always the first of a turn.
-                for (var i = 0; i < kinds.Length; i++)
-                {
-                    var kind = (i + turn) % kinds.Length;
-                    seen[kind] = await PublishAsync(publisher, topics[kind], run.Job.Window);
-                }
+                ["cpu"] = Median(turns.Select(turn => turn[kind].Cpu)),
+                ["rate"] = Median(turns.Select(turn => turn[kind].Rate)),
+            };
+            if (reader != Bare)
+                values["overhead"] = Median(turns.Select(turn => turn[kind].Cpu - turn[0].Cpu));
+            LoadRun.Report($"{connections} connections, {reader.Name}", values);
+        }
 
-                turns.Add(seen);
-            }
-
-            foreach (var (kind, reader) in kinds.Index())
-            {
-                var values = new Dictionary<string, double>
-                {
-                    ["cpu"] = Median(turns.Select(turn => turn[kind].Cpu)),
-                    ["rate"] = Median(turns.Select(turn => turn[kind].Rate)),
-                };
-                if (reader != Bare)
-                    values["overhead"] = Median(turns.Select(turn => turn[kind].Cpu - turn[0].Cpu));
-                LoadRun.Report(reader.Name, values);
-            }
-
-            foreach (var one in open)
-                await one.DisposeAsync();
-        });
+        foreach (var one in open)
+            await one.DisposeAsync();
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(Windows / 2);
 
-    private async Task<(double Cpu, double Rate)> PublishAsync(LoadClient publisher, string topic, TimeSpan duration)
+    private async Task<(double Cpu, double Rate)> PublishAsync(LoadClient publisher, string topic, int connections, TimeSpan duration)
     {
         var (cpu, heard) = (LoadRun.Own.CpuMicroseconds(), Interlocked.Read(ref _heard));
         using var over = new CancellationTokenSource(duration, TimeProvider.System);
-        await Pacer.RunAsync(Publishes, due => publisher.Publish(topic, PayloadStamp.Make(Bytes, 0, 0, due)), over.Token);
+        await Pacer.RunAsync(EventsPerSecond / connections, due => publisher.Publish(topic, PayloadStamp.Make(Bytes, 0, 0, due)), over.Token);
         var received = Interlocked.Read(ref _heard) - heard;
         if (received == 0)
             throw new BenchmarkException("Nothing arrived.");
