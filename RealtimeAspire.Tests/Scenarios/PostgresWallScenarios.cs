@@ -184,7 +184,11 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
                 await node.StartAsync();
                 await node.AppendAsync("room:a", "one");
                 Assert.True((await node.AppendAsync("room:a", "one")).Duplicate);
-                await database.ExecuteAsync("select realtime.create_events_partition(0, (now() at time zone 'utc')::date - 3)");
+                await using (var partition = plain.CreateCommand("select realtime.create_events_partition(0, (now() at time zone 'utc')::date - 3)"))
+                {
+                    await partition.ExecuteNonQueryAsync(Topology.Cancelled);
+                }
+
                 await database.ExecuteAsync("update realtime.events set created_at = created_at - interval '3 days'; update realtime.topics set floor = 2");
                 await using (var publish = plain.CreateCommand("select \"offset\" from realtime.publish('room:a', 'app:x', '1')"))
                 {

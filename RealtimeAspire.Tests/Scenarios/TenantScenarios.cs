@@ -81,21 +81,15 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
     [Fact]
     public async Task A_call_over_a_connection_that_is_yet_to_be_closed_is_refused()
     {
-        using var hub = await nodes.Other.ConnectAsync(_tenant);
-        var registry = nodes.Other.Services.GetRequiredService<TenantRegistry>();
-        var tenants = await nodes.Other.Services.GetRequiredService<TenantStore>().ReadAllAsync(Topology.Cancelled);
-        registry.TryReplace([.. tenants, new Tenant(_tenant, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, null, TenantLimits.None)]);
-        try
+        await using var node = await TenantNode.StartAsync(nodes.Database);
+        using var hub = await node.ConnectAsync(_tenant);
+        // What would close it.
+        await node.Services.GetRequiredService<TenantWatch>().StopAsync(Topology.Cancelled);
+        node.Services.GetRequiredService<TenantRegistry>().TryReplace([new Tenant(_tenant, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, null, TenantLimits.None)]);
+        foreach (var (method, argument) in new (string, object)[] { ("Subscribe", new { topic = Topic }), ("Publish", new { topic = Topic, @event = "app:x", payload = 1 }), ("History", new { topic = Topic }), ("Unsubscribe", Topic) })
         {
-            foreach (var (method, argument) in new (string, object)[] { ("Subscribe", new { topic = Topic }), ("Publish", new { topic = Topic, @event = "app:x", payload = 1 }), ("History", new { topic = Topic }), ("Unsubscribe", Topic) })
-            {
-                var refused = await Assert.ThrowsAsync<RealtimeException>(() => hub.InvokeAsync(method, argument));
-                Assert.Equal("tenant_suspended", refused.Code);
-            }
-        }
-        finally
-        {
-            registry.TryReplace(tenants);
+            var refused = await Assert.ThrowsAsync<RealtimeException>(() => hub.InvokeAsync(method, argument));
+            Assert.Equal("tenant_suspended", refused.Code);
         }
     }
 
