@@ -48,7 +48,7 @@ internal static class RealtimeStores
         }
 
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<TenantRegistry>(provider, new TenantsAreKept(hasPostgres)));
-        services.AddSingleton<ITenantLimits>(provider => provider.GetRequiredService<TenantRegistry>());
+        services.AddSingleton<ITenantQuotas>(provider => provider.GetRequiredService<TenantRegistry>());
         services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton(provider => new AccessDatabase(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton<AccessStore>();

@@ -85,7 +85,7 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
         using var hub = await node.ConnectAsync(_tenant);
         // What would close it.
         await node.Services.GetRequiredService<TenantWatch>().StopAsync(Topology.Cancelled);
-        node.Services.GetRequiredService<TenantRegistry>().TryReplace([new Tenant(_tenant, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, null, TenantLimits.None)]);
+        node.Services.GetRequiredService<TenantRegistry>().TryReplace([new Tenant(_tenant, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, null, TenantQuotas.None)]);
         foreach (var (method, argument) in new (string, object)[] { ("Subscribe", new { topic = Topic }), ("Publish", new { topic = Topic, @event = "app:x", payload = 1 }), ("History", new { topic = Topic }), ("Unsubscribe", Topic) })
         {
             var refused = await Assert.ThrowsAsync<RealtimeException>(() => hub.InvokeAsync(method, argument));

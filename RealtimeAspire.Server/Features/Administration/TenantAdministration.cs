@@ -43,7 +43,7 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
             throw new RealtimeException(ErrorCode.RequestInvalid, "Nobody suspends the tenant that he is of: he could not lift it again.");
         }
 
-        return ToEntry(await Store.WriteAsync(tenant, request.Suspended, request.Reason, ToLimits(request.Quotas ?? new TenantQuotas()), cancellationToken));
+        return ToEntry(await Store.WriteAsync(tenant, request.Suspended, request.Reason, ToQuotas(request.Quotas ?? new QuotaEntry()), cancellationToken));
     }
 
     /// <param name="caller">Who does it.</param>
@@ -93,7 +93,7 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
         }
     }
 
-    private static TenantLimits ToLimits(TenantQuotas quotas) => new()
+    private static TenantQuotas ToQuotas(QuotaEntry quotas) => new()
     {
         Connections = quotas.Connections,
         Topics = quotas.Topics,
@@ -105,9 +105,9 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
 
     private static TenantEntry ToEntry(Tenant tenant)
     {
-        var limits = tenant.Limits;
-        var quotas = new TenantQuotas(
-            limits.Connections, limits.Topics, limits.SubscriptionsPerConnection, limits.PublishesPerSecond, limits.PayloadBytes, limits.RetentionDays);
+        var own = tenant.Quotas;
+        var quotas = new QuotaEntry(
+            own.Connections, own.Topics, own.SubscriptionsPerConnection, own.PublishesPerSecond, own.PayloadBytes, own.RetentionDays);
         return new TenantEntry(tenant.Name, tenant.CreatedAt, tenant.SuspendedAt, tenant.Reason, quotas);
     }
 

@@ -17,7 +17,7 @@ namespace RealtimeAspire.Server.Features.Administration;
 /// <param name="PublishesPerSecond">Publishes per second, over all nodes.</param>
 /// <param name="PayloadBytes">The largest payload, in bytes of its JSON.</param>
 /// <param name="RetentionDays">For how many days events are kept.</param>
-internal sealed record TenantQuotas(
+internal sealed record QuotaEntry(
     [property: Range(0, int.MaxValue)] int? Connections = null,
     [property: Range(0, int.MaxValue)] int? Topics = null,
     [property: Range(0, int.MaxValue)] int? SubscriptionsPerConnection = null,
@@ -29,7 +29,7 @@ internal sealed record TenantQuotas(
 /// <param name="Suspended">Whether nothing of it comes in or goes out.</param>
 /// <param name="Reason">Why it is suspended, 1 to 500 characters; for operators.</param>
 /// <param name="Quotas">What it may have at most.</param>
-internal sealed record TenantRequest(bool Suspended = false, string? Reason = null, TenantQuotas? Quotas = null);
+internal sealed record TenantRequest(bool Suspended = false, string? Reason = null, QuotaEntry? Quotas = null);
 
 /// <summary>A tenant.</summary>
 /// <param name="Tenant">What tokens say.</param>
@@ -37,7 +37,7 @@ internal sealed record TenantRequest(bool Suspended = false, string? Reason = nu
 /// <param name="SuspendedAt">Since when it is suspended; null: it is not.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="Quotas">What it may have at most.</param>
-internal sealed record TenantEntry(string Tenant, DateTimeOffset CreatedAt, DateTimeOffset? SuspendedAt, string? Reason, TenantQuotas Quotas);
+internal sealed record TenantEntry(string Tenant, DateTimeOffset CreatedAt, DateTimeOffset? SuspendedAt, string? Reason, QuotaEntry Quotas);
 
 /// <summary>The tenants that were created.</summary>
 /// <param name="Tenants">By name.</param>

@@ -15,7 +15,7 @@ internal sealed class Connection : IAsyncDisposable
 
     private readonly IConnectionTransport _transport;
     private readonly LimitOptions _limits;
-    private readonly ITenantLimits? _tenants;
+    private readonly ITenantQuotas? _tenants;
     private readonly RealtimeInstruments _instruments;
     private readonly Outbound _outbound;
     private readonly Action<Connection> _left;
@@ -40,7 +40,7 @@ internal sealed class Connection : IAsyncDisposable
     /// <param name="left">Called when it has left.</param>
     /// <param name="tenants">How much of it its tenant allows; null: all.</param>
     public Connection(
-        Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left, ITenantLimits? tenants = null)
+        Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left, ITenantQuotas? tenants = null)
     {
         (_caller, _transport, _limits, _instruments, _left, _tenants) = (caller, transport, limits, instruments, left, tenants);
         _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));

@@ -7,7 +7,7 @@ using RealtimeAspire.Server.Pipeline.Limits;
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Opens connections, whatever their transport, and knows those that are open.</summary>
-internal sealed class ConnectionFactory(IOptions<RealtimeOptions> options, RealtimeInstruments instruments, TimeProvider time, ITenantLimits? tenants = null)
+internal sealed class ConnectionFactory(IOptions<RealtimeOptions> options, RealtimeInstruments instruments, TimeProvider time, ITenantQuotas? tenants = null)
 {
     private readonly LimitOptions _limits = options.Value.Limits;
     private readonly ConcurrentDictionary<Connection, bool> _open = new();

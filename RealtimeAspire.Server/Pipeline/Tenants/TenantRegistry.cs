@@ -14,7 +14,7 @@ internal sealed record TenantsAreKept(bool Value);
 /// The tenants as this node knows them: a copy of their table, which <see cref="TenantWatch"/> replaces as a whole. To ask it is a
 /// look-up, so every request and every publish does.
 /// </summary>
-internal sealed class TenantRegistry(IOptions<RealtimeOptions> options, IHostEnvironment environment, TenantsAreKept kept) : ITenantLimits
+internal sealed class TenantRegistry(IOptions<RealtimeOptions> options, IHostEnvironment environment, TenantsAreKept kept) : ITenantQuotas
 {
     private static readonly ErrorCode NotRead = ErrorCode.LogUnavailable with { Sentence = "This node has not read yet which tenants there are; try again." };
 
@@ -25,7 +25,7 @@ internal sealed class TenantRegistry(IOptions<RealtimeOptions> options, IHostEnv
 
     public bool IsRead => _tenants is not null;
 
-    public TenantLimits Of(string tenant) => _tenants is { } known && known.TryGetValue(tenant, out var found) ? found.Limits : TenantLimits.None;
+    public TenantQuotas Of(string tenant) => _tenants is { } known && known.TryGetValue(tenant, out var found) ? found.Quotas : TenantQuotas.None;
 
     /// <summary>Why nothing of the tenant is taken; null when it is.</summary>
     public ErrorCode? RefusalOf(string tenant)

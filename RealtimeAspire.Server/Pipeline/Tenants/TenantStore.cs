@@ -42,19 +42,19 @@ internal sealed class TenantStore(NpgsqlDataSource dataSource)
 
     /// <summary>Makes a tenant what is said here.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public async Task<Tenant> WriteAsync(string tenant, bool isSuspended, string? reason, TenantLimits limits, CancellationToken cancellationToken)
+    public async Task<Tenant> WriteAsync(string tenant, bool isSuspended, string? reason, TenantQuotas quotas, CancellationToken cancellationToken)
     {
         NpgsqlParameter[] parameters =
         [
             new() { Value = tenant },
             new() { Value = isSuspended },
             new() { Value = reason ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text },
-            ToParameter(limits.Connections),
-            ToParameter(limits.Topics),
-            ToParameter(limits.SubscriptionsPerConnection),
-            ToParameter(limits.PublishesPerSecond),
-            ToParameter(limits.PayloadBytes),
-            ToParameter(limits.RetentionDays),
+            ToParameter(quotas.Connections),
+            ToParameter(quotas.Topics),
+            ToParameter(quotas.SubscriptionsPerConnection),
+            ToParameter(quotas.PublishesPerSecond),
+            ToParameter(quotas.PayloadBytes),
+            ToParameter(quotas.RetentionDays),
         ];
         return (await ReadAsync(Upsert, parameters, cancellationToken)).Single();
     }
@@ -106,7 +106,7 @@ internal sealed class TenantStore(NpgsqlDataSource dataSource)
             reader.GetFieldValue<DateTimeOffset>(1),
             reader.IsDBNull(2) ? null : reader.GetFieldValue<DateTimeOffset>(2),
             reader.IsDBNull(3) ? null : reader.GetString(3),
-            new TenantLimits
+            new TenantQuotas
             {
                 Connections = Number(4),
                 Topics = Number(5),

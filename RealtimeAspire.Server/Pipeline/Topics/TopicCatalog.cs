@@ -31,12 +31,12 @@ internal sealed class TopicCatalog
     private readonly FrozenDictionary<string, TopicPolicy> _policies;
     private readonly FrozenDictionary<string, TopicPolicy>.AlternateLookup<ReadOnlySpan<char>> _byType;
     private readonly TopicPolicy? _default;
-    private readonly ITenantLimits? _tenants;
-    private readonly ConditionalWeakTable<TenantLimits, ConcurrentDictionary<string, TopicPolicy>> _narrowed = [];
+    private readonly ITenantQuotas? _tenants;
+    private readonly ConditionalWeakTable<TenantQuotas, ConcurrentDictionary<string, TopicPolicy>> _narrowed = [];
 
     /// <param name="options">The configuration.</param>
     /// <param name="tenants">What tenants have of it at most; null: all of it.</param>
-    public TopicCatalog(IOptions<RealtimeOptions> options, ITenantLimits? tenants = null)
+    public TopicCatalog(IOptions<RealtimeOptions> options, ITenantQuotas? tenants = null)
     {
         _tenants = tenants;
         var types = new Dictionary<string, TopicTypeOptions>(options.Value.TopicTypes, StringComparer.Ordinal);
@@ -53,7 +53,7 @@ internal sealed class TopicCatalog
     /// <exception cref="RealtimeException"><c>topic_type_unknown</c>.</exception>
     public TopicPolicy Get(TopicName topic) => Find(topic) ?? throw new RealtimeException(ErrorCode.TopicTypeUnknown);
 
-    /// <summary>The policy of the topic's type, within its tenant's limits.</summary>
+    /// <summary>The policy of the topic's type, within its tenant's quotas.</summary>
     /// <exception cref="RealtimeException"><c>topic_type_unknown</c>.</exception>
     public TopicPolicy Get(TopicKey topic) => Narrow(Get(topic.Name), topic.Tenant);
 
@@ -71,7 +71,7 @@ internal sealed class TopicCatalog
             ? _narrowed.GetValue(limits, static _ => new(StringComparer.Ordinal)).GetOrAdd(policy.Type, static (_, arguments) => Narrow(arguments.policy, arguments.limits), (policy, limits))
             : policy;
 
-    private static TopicPolicy Narrow(TopicPolicy policy, TenantLimits limits)
+    private static TopicPolicy Narrow(TopicPolicy policy, TenantQuotas limits)
     {
         TimeSpan? age = limits.RetentionDays is { } days ? TimeSpan.FromDays(days) : null;
         return policy with

@@ -1,9 +1,9 @@
 namespace RealtimeAspire.Server.Pipeline.Limits;
 
 /// <summary>What one tenant may have at most, beside what holds for everybody; null: nothing of its own.</summary>
-internal sealed record TenantLimits
+internal sealed record TenantQuotas
 {
-    public static readonly TenantLimits None = new();
+    public static readonly TenantQuotas None = new();
 
     /// <summary>Connections at the same time, over all nodes.</summary>
     public int? Connections { get; init; }
@@ -23,8 +23,8 @@ internal sealed record TenantLimits
 }
 
 /// <summary>Knows what each tenant may have. Synchronous and cheap: it is asked for every publish.</summary>
-internal interface ITenantLimits
+internal interface ITenantQuotas
 {
     /// <summary>The same object for as long as nothing changes.</summary>
-    TenantLimits Of(string tenant);
+    TenantQuotas Of(string tenant);
 }
