@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Server;
+using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
 
 try
@@ -13,13 +14,15 @@ try
     // Without Redis the node serves on, slower: what the backplane says of it is right.
     builder.AddRedisClient("redis", settings => settings.DisableHealthChecks = true);
     builder.AddRealtime()
-        .AddChat();
+        .AddChat()
+        .AddAdministration();
 
     var app = builder.Build();
 
     app.MapDefaultEndpoints();
     app.MapRealtime()
-        .MapChat();
+        .MapChat()
+        .MapAdministration();
 
     app.Run();
     return Environment.ExitCode;

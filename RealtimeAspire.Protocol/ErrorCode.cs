@@ -115,6 +115,15 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A private topic keeps an owner.</summary>
     public static readonly ErrorCode LastOwner = new("last_owner", 409, false, "A topic keeps an owner: make somebody else one first.");
 
+    /// <summary>The tenant is suspended.</summary>
+    public static readonly ErrorCode TenantSuspended = new("tenant_suspended", 403, false, "This tenant is suspended; its operator can say why.");
+
+    /// <summary>A tenant that the server does not have.</summary>
+    public static readonly ErrorCode TenantUnknown = new("tenant_unknown", 403, false, "This server has no such tenant.");
+
+    /// <summary>More than the tenant may have.</summary>
+    public static readonly ErrorCode QuotaExceeded = new("quota_exceeded", 403, false, "The tenant has as much of this as it may have.");
+
     /// <summary>Not a user name.</summary>
     public static readonly ErrorCode UserInvalid = new("user_invalid", 400, false, "A user name is 1 to 64 of the characters that a topic identifier may have.");
 
@@ -155,7 +164,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
         TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
-        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, UserInvalid, DevelopmentOnly,
+        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, TenantSuspended, TenantUnknown, QuotaExceeded, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];

@@ -19,6 +19,7 @@ using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -66,6 +67,7 @@ public static class RealtimeServer
         app.UseCors();
         app.UseAuthentication();
         app.UseAuthorization();
+        app.UseMiddleware<TenantGate>();
         app.UseMiddleware<DrainGate>();
         app.MapHub();
         app.MapTokenApi();
@@ -116,8 +118,13 @@ public static class RealtimeServer
     private static void AddHub(IServiceCollection services)
     {
         // Everything for this hub alone: the application may have others.
-        services.AddSignalR().AddHubOptions<RealtimeHub>(options => options.AddFilter<HubErrors>());
+        services.AddSignalR().AddHubOptions<RealtimeHub>(options =>
+        {
+            options.AddFilter<HubErrors>();
+            options.AddFilter<TenantFilter>();
+        });
         services.AddSingleton<HubErrors>();
+        services.AddSingleton<TenantFilter>();
         services.AddHosted<Heartbeat>();
         services.AddSingleton<WebSocketEndpoint>();
         // Before the application's own: where it listens by itself, its endpoints have the defaults of that moment.

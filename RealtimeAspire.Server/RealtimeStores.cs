@@ -8,6 +8,8 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Cursors;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 using RealtimeAspire.Server.Storage;
@@ -45,6 +47,8 @@ internal static class RealtimeStores
             AddPostgres(services);
         }
 
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<TenantRegistry>(provider, new TenantsAreKept(hasPostgres)));
+        services.AddSingleton<ITenantQuotas>(provider => provider.GetRequiredService<TenantRegistry>());
         services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton(provider => new AccessDatabase(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton<AccessStore>();
@@ -96,6 +100,9 @@ internal static class RealtimeStores
         services.AddHosted<PostgresListener>();
         services.AddHosted<AccessWatch>();
         services.AddHealthChecks().AddCheck<AccessWatch>("access");
+        services.AddSingleton<TenantStore>();
+        services.AddHosted<TenantWatch>();
+        services.AddHealthChecks().AddCheck<TenantWatch>("tenants");
     }
 }
 

@@ -57,7 +57,7 @@ internal static class ApiDocument
         if (metadata.OfType<IAuthorizeData>().Any() && !metadata.OfType<IAllowAnonymous>().Any())
         {
             operation.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(BearerScheme, context.Document)] = [] }];
-            errors = errors.Concat([ErrorCode.TokenRequired, ErrorCode.TokenInvalid, ErrorCode.TokenRevoked]);
+            errors = errors.Concat([ErrorCode.TokenRequired, ErrorCode.TokenInvalid, ErrorCode.TokenRevoked, ErrorCode.TenantSuspended, ErrorCode.TenantUnknown]);
         }
 
         operation.Responses ??= [];

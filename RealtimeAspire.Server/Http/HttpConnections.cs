@@ -3,22 +3,23 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Tenants;
 
 namespace RealtimeAspire.Server.Http;
 
 /// <summary>What a request needs that subscribes: a handler's parameters.</summary>
-internal sealed record HttpConnections(ConnectionFactory Connections, SubscribePath Path, Drain Drain, TimeProvider Time)
+internal sealed record HttpConnections(ConnectionFactory Connections, SubscribePath Path, Drain Drain, TenantRegistry Tenants, TimeProvider Time)
 {
     /// <summary>A connection that ends with the request's token; its owner disposes it with the request.</summary>
-    /// <exception cref="RealtimeException"><c>draining</c>.</exception>
+    /// <exception cref="RealtimeException"><c>draining</c>, <c>tenant_suspended</c>, <c>tenant_unknown</c>.</exception>
     public async Task<Connection> OpenAsync(HttpContext context, IConnectionTransport transport)
     {
         var connection = Connections.Open(Caller.From(context.User), transport);
         // Looked at only now: a node that begins to leave after this knows the connection, and asks it to move.
-        if (Drain.Draining.IsCancellationRequested)
+        if ((Drain.Draining.IsCancellationRequested ? ErrorCode.Draining : Tenants.RefusalOf(connection.Caller.Tenant)) is { } refusal)
         {
             await connection.DisposeAsync();
-            throw new RealtimeException(ErrorCode.Draining);
+            throw new RealtimeException(refusal);
         }
 
         if (connection.Caller.Expires is { } expiry)

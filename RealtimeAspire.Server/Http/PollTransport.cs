@@ -12,6 +12,7 @@ internal sealed class PollTransport : IConnectionTransport
     public string Name => "poll";
 
     /// <summary>The first events; null when the time is over, or when there is another reason to answer.</summary>
+    /// <exception cref="RealtimeException">The connection was closed, and to ask again does not help.</exception>
     public async Task<EventBatch?> WaitAsync(TimeSpan wait, TimeProvider time, CancellationToken cancellationToken)
     {
         try
@@ -46,6 +47,12 @@ internal sealed class PollTransport : IConnectionTransport
 
     public Task CloseAsync(ErrorCode reason)
     {
+        // What asking again cannot help is told at once; otherwise the next poll tells how things are.
+        if (!reason.Retryable)
+        {
+            _first.TrySetException(new RealtimeException(reason));
+        }
+
         _first.TrySetResult(null);
         return Task.CompletedTask;
     }

@@ -194,7 +194,7 @@ internal sealed class CallPath(
     private (CallTarget Target, TopicPolicy Policy) TargetOf(Caller caller, string? topic, string? method)
     {
         var name = TopicName.Parse(topic);
-        var policy = topics.Get(name);
+        var policy = topics.Get(new TopicKey(caller.Tenant, name));
         return EventCatalog.IsName(method)
             ? (new CallTarget(new TopicKey(caller.Tenant, name), method!), policy)
             : throw new RealtimeException(ErrorCode.MethodInvalid);

@@ -121,7 +121,7 @@ internal sealed class PublishPath(
 
     private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started)
     {
-        var policy = topics.Get(name);
+        var policy = topics.Get(new TopicKey(caller.Tenant, name));
         using var activity = tracing.StartPublish(caller, name, request.TraceId);
         try
         {

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline;
@@ -27,6 +28,8 @@ internal sealed class RealtimeOptions
     /// <summary>What every signed-in user may do whose token says nothing of grants, beside what is open. Default: nothing.</summary>
     [MaxLength(100)]
     public GrantOptions[] Grants { get; set; } = [];
+
+    public TenantOptions Tenants { get; set; } = new();
 
     public FaultOptions Faults { get; set; } = new();
 

@@ -1,10 +1,11 @@
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Tenants;
 
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>The publish path for code in the process.</summary>
-internal sealed class TopicPublisher(PublishPath publish) : ITopicPublisher
+internal sealed class TopicPublisher(PublishPath publish, TenantRegistry tenants) : ITopicPublisher
 {
     public Task<PublishReply> PublishAsync(string topic, PublishRequest request, string tenant = Caller.DefaultTenant)
     {
@@ -14,6 +15,7 @@ internal sealed class TopicPublisher(PublishPath publish) : ITopicPublisher
             throw new RealtimeException(ErrorCode.RequestInvalid, "A tenant is 1 to 64 of letters, digits and . _ ~ -.");
         }
 
+        tenants.Require(tenant);
         return publish.PublishAsync(new Caller(tenant, UserId: ""), TopicName.Parse(topic), request);
     }
 }

@@ -29,13 +29,14 @@ internal sealed partial class PartitionCompaction(TimeProvider time, ILogger<Par
 
     private static readonly TimeSpan SwapPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>The past days that are to be looked at. The floors of topics are raised to what their types keep.</summary>
+    /// <summary>The past days that are to be looked at. The floors of topics are raised to what their types and tenants keep.</summary>
     public static async Task<IReadOnlyList<string>> FindDueAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var due = await connection.ReadAllAsync<string>(FindDue, cancellationToken);
         if (due.Count > 0)
         {
             await TopicFloors.RaiseByCountAsync(connection, cancellationToken);
+            await TopicFloors.RaiseByTenantAsync(connection, cancellationToken);
         }
 
         return due;

@@ -21,6 +21,22 @@ internal static class TopicFloors
         select max(topic_id) from due
         """;
 
+    // Of tenants that keep less than their topics' types: what was published before that was so stands where the types say.
+    private const string RaiseByTenant = """
+        with due as (
+          select t.topic_id, gone."offset" + 1 as floor
+            from realtime.tenants q join realtime.topics t using (tenant)
+            cross join lateral (
+              select e."offset" from realtime.events e
+               where e.topic_id = t.topic_id and e."offset" >= t.floor and e.created_at <= now() - q.retention_days * interval '1 day'
+               order by e."offset" desc limit 1) gone
+           where q.retention_days is not null and t.topic_id > $1
+           order by t.topic_id limit $2),
+        held as (select d.* from realtime.topics t join due d using (topic_id) order by t.topic_id for update of t skip locked),
+        raised as (update realtime.topics t set floor = greatest(t.floor, h.floor) from held h where t.topic_id = h.topic_id)
+        select max(topic_id) from due
+        """;
+
     /// <summary>Above the events of a partition that goes.</summary>
     public static Task RaiseAboveAsync(NpgsqlConnection connection, Partition partition, CancellationToken cancellationToken) => RaiseAsync(
         connection,
@@ -36,6 +52,10 @@ internal static class TopicFloors
     /// <summary>To what the topics' types keep by count. A topic that is busy at that moment is left as it is.</summary>
     public static Task RaiseByCountAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         RaiseAsync(connection, RaiseByCount, cancellationToken);
+
+    /// <summary>To what tenants keep by age, where that is less than their topics' types do.</summary>
+    public static Task RaiseByTenantAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        RaiseAsync(connection, RaiseByTenant, cancellationToken);
 
     private static async Task RaiseAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
     {

@@ -24,6 +24,23 @@ public sealed class RedisTopicLogKeysScenarios : RedisTopicLogScenario
     }
 
     [Fact]
+    public async Task Two_tenants_with_a_topic_of_the_same_name_have_two_topics()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var node = await StartAsync(redis);
+        var others = Topic with { Tenant = "acme" };
+        await AppendAsync(node, "a", others);
+        await AppendAsync(node, "b", others);
+
+        var mine = await AppendAsync(node, "a");
+
+        Assert.Equal((1, false), (mine.Position.Offset, mine.Duplicate));
+        Assert.Single((await ReadAsync(node)).Events);
+        Assert.Equal(2, (await node.Log.ReadTipsAsync([others], Topology.Cancelled))[others].Offset);
+        Assert.Equal("1", await redis.SendAsync($"EXISTS {Key("meta", others)}"));
+    }
+
+    [Fact]
     public async Task A_topic_whose_events_have_all_expired_goes_on_where_it_was()
     {
         await using var redis = await RedisServer.StartAsync();

@@ -52,6 +52,7 @@ internal sealed class HttpNode : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.Services.AddAuthorization().AddProblemDetails().AddSingleton(clock);
         builder.Services.AddSingleton(node.Connections).AddSingleton(node.Subscribe).AddSingleton(node.Publish).AddSingleton(node.History).AddSingleton(node.Acknowledge).AddSingleton(drain);
+        builder.Services.AddSingleton(new RealtimeAspire.Server.Pipeline.Tenants.TenantRegistry(Microsoft.Extensions.Options.Options.Create(node.Options), new Microsoft.Extensions.Hosting.Internal.HostingEnvironment { EnvironmentName = "Development" }, new(false)));
         var app = builder.Build();
         app.Use((context, next) =>
         {

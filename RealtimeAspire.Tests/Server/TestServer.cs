@@ -14,6 +14,7 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using RealtimeAspire.Client;
 using RealtimeAspire.Server;
+using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -76,7 +77,7 @@ internal sealed class TestServer : IAsyncDisposable
             .. settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)),
         ]);
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create("Host=nowhere"));
-        extend(builder.AddRealtime().AddChat());
+        extend(builder.AddRealtime().AddChat().AddAdministration());
 
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();
@@ -87,7 +88,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
         register(builder.Services);
         var app = builder.Build();
-        app.MapRealtime().MapChat();
+        app.MapRealtime().MapChat().MapAdministration();
         map(app);
         var server = new TestServer(app, log);
         await app.StartAsync(TestContext.Current.CancellationToken);

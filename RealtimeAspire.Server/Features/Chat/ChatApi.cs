@@ -7,6 +7,7 @@ using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -40,11 +41,13 @@ internal static class ChatApi
         access.RequireSubscribe(caller, topics.Get(any), any);
         try
         {
-            await using var command = dataSource.CreateCommand(Rooms);
+            await using var batch = dataSource.CreateReading(caller.Tenant);
+            var command = new NpgsqlBatchCommand(Rooms);
             command.Parameters.Add(new NpgsqlParameter { Value = caller.Tenant });
             command.Parameters.Add(new NpgsqlParameter { Value = $"{TopicCatalog.Room}:%" });
             command.Parameters.Add(new NpgsqlParameter { Value = (long)MaxRooms });
-            await using var reader = await command.ExecuteReaderAsync(context.RequestAborted);
+            batch.BatchCommands.Add(command);
+            await using var reader = await batch.ReadAsync(context.RequestAborted);
             List<Room> rooms = [];
             while (await reader.ReadAsync(context.RequestAborted))
             {

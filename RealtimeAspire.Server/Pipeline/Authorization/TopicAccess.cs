@@ -20,6 +20,8 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
 {
     private const string AnotherUsers = "This topic is another user's.";
 
+    private static readonly TopicName AllTenants = TopicName.Parse("system:tenants");
+
     private readonly Grants _toAll = new([.. options.Value.Grants.Select(grant => grant.ToGrant())]);
 
     /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
@@ -63,6 +65,20 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
         if (!MayPublish(caller, policy, topic, eventName))
         {
             throw new RealtimeException(ErrorCode.EventNotAllowed);
+        }
+    }
+
+    /// <summary>
+    /// May this identity run the server: tenants, what each may have, and what each has stored? In development everybody; elsewhere
+    /// who is of the tenant <c>default</c> and has the grant <c>manage</c> on <c>system:tenants</c>. A role in that topic does not give it.
+    /// </summary>
+    /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
+    public void RequireManage(Caller caller)
+    {
+        var isOperator = caller.Tenant == Caller.DefaultTenant && caller.Grants?.Allow(caller.UserId, AllTenants, Operations.Manage) is true;
+        if (!caller.IsServer && !environment.IsDevelopment() && !isOperator)
+        {
+            throw new RealtimeException(ErrorCode.Forbidden, $"This needs the operation manage on {AllTenants}, in the tenant {Caller.DefaultTenant}.");
         }
     }
 

@@ -15,6 +15,7 @@ internal sealed class Connection : IAsyncDisposable
 
     private readonly IConnectionTransport _transport;
     private readonly LimitOptions _limits;
+    private readonly ITenantQuotas? _tenants;
     private readonly RealtimeInstruments _instruments;
     private readonly Outbound _outbound;
     private readonly Action<Connection> _left;
@@ -37,10 +38,11 @@ internal sealed class Connection : IAsyncDisposable
     /// <param name="instruments">Count.</param>
     /// <param name="time">For what is conflated.</param>
     /// <param name="left">Called when it has left.</param>
+    /// <param name="tenants">How much of it its tenant allows; null: all.</param>
     public Connection(
-        Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left)
+        Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left, ITenantQuotas? tenants = null)
     {
-        (_caller, _transport, _limits, _instruments, _left) = (caller, transport, limits, instruments, left);
+        (_caller, _transport, _limits, _instruments, _left, _tenants) = (caller, transport, limits, instruments, left, tenants);
         _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));
         instruments.ConnectionOpened(caller.Tenant, transport.Name);
     }
@@ -161,13 +163,14 @@ internal sealed class Connection : IAsyncDisposable
     /// <exception cref="RealtimeException"><c>too_many_subscriptions</c>.</exception>
     public object Announce(TopicKey topic)
     {
+        var most = Math.Min(_limits.SubscriptionsPerConnection, _tenants?.Of(Caller.Tenant).SubscriptionsPerConnection ?? int.MaxValue);
         lock (_lock)
         {
             // None while none is under way: most of the time, and then an idle connection keeps nothing for it.
             _announced ??= [];
             var isNew = !_subscriptions.ContainsKey(topic) && !_announced.ContainsKey(topic);
             var count = _subscriptions.Count + _announced.Keys.Count(other => !_subscriptions.ContainsKey(other));
-            if (isNew && count >= _limits.SubscriptionsPerConnection)
+            if (isNew && count >= most)
             {
                 throw new RealtimeException(ErrorCode.TooManySubscriptions);
             }

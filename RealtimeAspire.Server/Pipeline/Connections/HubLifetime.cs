@@ -2,11 +2,12 @@ using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Tenants;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Gives each hub connection its <see cref="Connection"/>, which writes past SignalR's own, awaiting, manager.</summary>
-internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls, ReturnAdvice advice, Drain drain, TimeProvider time, ILogger<HubLifetime> logger)
+internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls, ReturnAdvice advice, Drain drain, TenantRegistry tenants, TimeProvider time, ILogger<HubLifetime> logger)
     : DefaultHubLifetimeManager<RealtimeHub>(logger)
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
@@ -23,6 +24,10 @@ internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls,
         if (drain.Draining.IsCancellationRequested)
         {
             opened.Close(ErrorCode.Draining);
+        }
+        else if (tenants.RefusalOf(opened.Caller.Tenant) is { } refusal)
+        {
+            opened.Close(refusal);
         }
 
         return base.OnConnectedAsync(connection);

@@ -2,6 +2,7 @@ using System.Data.Common;
 using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Pipeline.Cursors;
 
@@ -41,10 +42,13 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
 
         try
         {
-            await using var command = CreateCommand(Advance, caller, topic, consumer);
+            await using var batch = DataSource.CreateBatch();
+            batch.Timeout = CommandTimeoutSeconds;
+            var command = CreateCommand(Advance, caller, topic, consumer);
             command.Parameters.Add(new NpgsqlParameter { Value = position.Epoch });
             command.Parameters.Add(new NpgsqlParameter { Value = position.Offset });
-            await command.ExecuteNonQueryAsync(cancellationToken);
+            batch.BatchCommands.Add(command);
+            await batch.ExecuteNonQueryAsync(cancellationToken);
         }
         catch (DbException exception)
         {
@@ -63,8 +67,10 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
         SubscribeForm.RequireConsumer(consumer);
         try
         {
-            await using var command = CreateCommand(Find, caller, topic, consumer);
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            await using var batch = DataSource.CreateReading(caller.Tenant);
+            batch.Timeout = CommandTimeoutSeconds;
+            batch.BatchCommands.Add(CreateCommand(Find, caller, topic, consumer));
+            await using var reader = await batch.ReadAsync(cancellationToken);
             return await reader.ReadAsync(cancellationToken) ? new Position(reader.GetString(0), reader.GetInt64(1)) : null;
         }
         catch (DbException exception)
@@ -73,10 +79,12 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
         }
     }
 
-    private NpgsqlCommand CreateCommand(string sql, Caller caller, TopicName topic, string consumer)
+    private NpgsqlDataSource DataSource =>
+        dataSource ?? throw new RealtimeException(ErrorCode.LogUnavailable, "This node has no Postgres, which has the cursors.");
+
+    private static NpgsqlBatchCommand CreateCommand(string sql, Caller caller, TopicName topic, string consumer)
     {
-        var command = (dataSource ?? throw new RealtimeException(ErrorCode.LogUnavailable, "This node has no Postgres, which has the cursors.")).CreateCommand(sql);
-        command.CommandTimeout = CommandTimeoutSeconds;
+        var command = new NpgsqlBatchCommand(sql);
         command.Parameters.Add(new NpgsqlParameter { Value = caller.Tenant });
         command.Parameters.Add(new NpgsqlParameter { Value = caller.UserId });
         command.Parameters.Add(new NpgsqlParameter { Value = consumer });

@@ -20,7 +20,7 @@ internal sealed class AppendLine(TopicCatalog catalog, LimitOptions limits, Time
     public Task<AppendOutcome> Enter(Append append, Action<LoggedEvent> committed)
     {
         var deadline = append.Started + (long)(_timeout.TotalSeconds * time.TimestampFrequency);
-        var pending = new PendingAppend(append, catalog.Get(append.Topic.Name), committed, deadline, _bytes);
+        var pending = new PendingAppend(append, catalog.Get(append.Topic), committed, deadline, _bytes);
         if (!pending.TryEnter())
         {
             return Task.FromException<AppendOutcome>(new RealtimeException(ErrorCode.Overloaded));

@@ -14,7 +14,7 @@ internal sealed class LogCatalog(TopicCatalog catalog, ITopicLog durable, ITopic
     private readonly TipReader _recoverableTips = new(recoverable);
     private readonly TipReader _noTips = new(None);
 
-    public ITopicLog Of(TopicKey topic) => Of(catalog.Get(topic.Name));
+    public ITopicLog Of(TopicKey topic) => Of(catalog.Get(topic));
 
     public ITopicLog Of(TopicPolicy policy) => policy.Durability switch
     {
@@ -23,7 +23,7 @@ internal sealed class LogCatalog(TopicCatalog catalog, ITopicLog durable, ITopic
         _ => None,
     };
 
-    public TipReader TipsOf(TopicKey topic) => TipsOf(catalog.Get(topic.Name));
+    public TipReader TipsOf(TopicKey topic) => TipsOf(catalog.Get(topic));
 
     public TipReader TipsOf(TopicPolicy policy) => policy.Durability switch
     {

@@ -22,7 +22,7 @@ internal sealed class MemoryTopicLog(TopicCatalog catalog, TimeProvider time) : 
     public Task<AppendOutcome> AppendAsync(Append append, Action<LoggedEvent> committed)
     {
         Sweep();
-        var policy = catalog.Get(append.Topic.Name);
+        var policy = catalog.Get(append.Topic);
         while (true)
         {
             var topic = _topics.GetOrAdd(append.Topic, _ => new MemoryTopic());
@@ -51,7 +51,7 @@ internal sealed class MemoryTopicLog(TopicCatalog catalog, TimeProvider time) : 
 
         lock (known)
         {
-            known.Expire(catalog.Get(topic.Name), Now());
+            known.Expire(catalog.Get(topic), Now());
             return Task.FromResult(known.Read(range, limit));
         }
     }
@@ -91,7 +91,7 @@ internal sealed class MemoryTopicLog(TopicCatalog catalog, TimeProvider time) : 
         {
             lock (topic)
             {
-                topic.Expire(catalog.Get(key.Name), Now());
+                topic.Expire(catalog.Get(key), Now());
                 if (topic.IsEmpty && topic.Used < Now() - QuietLife)
                 {
                     topic.IsGone = true;

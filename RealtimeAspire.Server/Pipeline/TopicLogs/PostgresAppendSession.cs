@@ -3,6 +3,7 @@ using NpgsqlTypes;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -12,8 +13,8 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 internal readonly record struct CommitResult(IReadOnlyList<PendingAppend> Unplaced, IReadOnlySet<TopicKey> Blocked);
 
 /// <summary>
-/// One connection with its prepared append, opened when it is needed. One call at a time; after an exception it has to be
-/// closed, since what is on the connection is unknown.
+/// One connection with its prepared append, opened when it is needed, in a role that cannot read what it has written. One call at
+/// a time; after an exception it has to be closed, since what is on the connection is unknown.
 /// </summary>
 /// <param name="dataSource">The database.</param>
 /// <param name="catalog">The policies of the topic types.</param>
@@ -27,7 +28,8 @@ internal sealed class PostgresAppendSession(
 
     // The plan made while the day's partition is empty would be a scan, and would stay: with the
     // planner's defaults a batch costs five times as much after midnight. No statement runs longer than 2 s.
-    private const string Settings = """
+    private const string Settings = $"""
+        set role {DatabaseRoles.Appender};
         set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_mergejoin = off;
         set statement_timeout = '2s'; set idle_in_transaction_session_timeout = '2s';
         """;
@@ -38,7 +40,7 @@ internal sealed class PostgresAppendSession(
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(4);
     private static readonly IReadOnlySet<TopicKey> NoTopics = new HashSet<TopicKey>();
 
-    private readonly PostgresTopicIds _topicIds = new();
+    private readonly PostgresTopicIds _topicIds = new(time);
     private NpgsqlConnection? _connection;
     private PostgresAppendCommand? _command;
 
@@ -50,7 +52,12 @@ internal sealed class PostgresAppendSession(
         var command = _command ?? await OpenAsync();
         try
         {
-            var ids = await _topicIds.ResolveAsync(_connection!, batch.Leaders.Select(leader => leader.Append.Topic), CancellationToken.None);
+            var (ids, refused) = await _topicIds.ResolveAsync(_connection!, batch.Leaders.Select(leader => leader.Append.Topic), CancellationToken.None);
+            if (refused.Count > 0)
+            {
+                return new CommitResult(Refuse(part, refused), NoTopics);
+            }
+
             var beingMade = batch.Leaders.Select(leader => leader.Append.Topic).Where(topic => !ids.ContainsKey(topic)).ToHashSet();
             if (beingMade.Count > 0)
             {
@@ -75,7 +82,7 @@ internal sealed class PostgresAppendSession(
             await OpenAsync();
         }
 
-        var ids = await _topicIds.ResolveAsync(_connection!, topics, CancellationToken.None);
+        var (ids, refused) = await _topicIds.ResolveAsync(_connection!, topics, CancellationToken.None);
         await using var command = new NpgsqlCommand(FindFree, _connection)
         {
             CommandTimeout = CommandTimeoutSeconds,
@@ -88,7 +95,8 @@ internal sealed class PostgresAppendSession(
             free.Add(reader.GetInt64(0));
         }
 
-        return topics.Where(topic => !ids.TryGetValue(topic, out var id) || !free.Contains(id)).ToHashSet();
+        // What is refused waits for nobody.
+        return topics.Where(topic => !refused.Contains(topic) && (!ids.TryGetValue(topic, out var id) || !free.Contains(id))).ToHashSet();
     }
 
     public async Task CloseAsync()
@@ -104,6 +112,25 @@ internal sealed class PostgresAppendSession(
         {
             await connection.DisposeAsync();
         }
+    }
+
+    /// <summary>Fails the publishes that would make topics which their tenants may not have, and returns the others.</summary>
+    private static List<PendingAppend> Refuse(IReadOnlyList<PendingAppend> part, IReadOnlySet<TopicKey> refused)
+    {
+        List<PendingAppend> others = [];
+        foreach (var pending in part)
+        {
+            if (refused.Contains(pending.Append.Topic))
+            {
+                pending.Fail(new RealtimeException(ErrorCode.QuotaExceeded, "The tenant has as many topics as it may have."));
+            }
+            else
+            {
+                others.Add(pending);
+            }
+        }
+
+        return others;
     }
 
     /// <summary>Returns the publishes to be tried again: their topic's row was gone, or their leader stands for another event.</summary>
@@ -132,6 +159,19 @@ internal sealed class PostgresAppendSession(
         return unplaced;
     }
 
+    /// <summary>A role that is yet to be made is no fault of the data, though its state says so.</summary>
+    private static async Task ApplyAsync(NpgsqlCommand settings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await settings.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (PostgresException exception)
+        {
+            throw new NpgsqlException($"The connection cannot append: {exception.MessageText}", exception);
+        }
+    }
+
     private async Task<PostgresAppendCommand> OpenAsync()
     {
         // Npgsql's own limit is longer than a publish waits.
@@ -140,7 +180,7 @@ internal sealed class PostgresAppendSession(
         _topicIds.ForgetAll();
         await using (var settings = new NpgsqlCommand($"{Settings} set lock_timeout = {(int)lockTimeout.TotalMilliseconds}", _connection))
         {
-            await settings.ExecuteNonQueryAsync(limit.Token);
+            await ApplyAsync(settings, limit.Token);
         }
 
         await using var read = new NpgsqlCommand("select realtime.incarnation()", _connection);

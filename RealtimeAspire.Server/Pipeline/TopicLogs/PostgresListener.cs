@@ -17,6 +17,9 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
 
     private const string AccessChannel = "realtime_access";
 
+    /// <summary>Where a trigger says that tenants have changed.</summary>
+    public const string TenantsChannel = "realtime_tenants";
+
     private const int ProbeTimeoutSeconds = 2;
 
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(2);
@@ -31,6 +34,9 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
 
     /// <summary>Who may do what has changed; the text says where. Handlers must only enqueue.</summary>
     public event Action<string>? AccessChanged;
+
+    /// <summary>The table of tenants has changed. Handlers must only enqueue.</summary>
+    public event Action? TenantsChanged;
 
     /// <summary>It listens from now on, and does not know what it has missed. Handlers must only enqueue.</summary>
     public event Action? Restored;
@@ -74,7 +80,7 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     {
         await using var connection = await OpenAsync(stoppingToken);
         connection.Notification += (_, notification) => Hear(notification.Channel, notification.Payload);
-        await ExecuteAsync(connection, $"listen {Channel}; listen {AccessChannel}", stoppingToken);
+        await ExecuteAsync(connection, $"listen {Channel}; listen {AccessChannel}; listen {TenantsChannel}", stoppingToken);
         _isListening = true;
         listening();
         LogListening();
@@ -107,6 +113,12 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
         if (channel == AccessChannel)
         {
             AccessChanged?.Invoke(payload);
+            return;
+        }
+
+        if (channel == TenantsChannel)
+        {
+            TenantsChanged?.Invoke();
             return;
         }
 

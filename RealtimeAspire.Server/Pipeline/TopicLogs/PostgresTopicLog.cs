@@ -3,12 +3,14 @@ using Npgsql;
 using NpgsqlTypes;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
 /// <summary>
 /// The durable log: appends go through the node's one appender, reads through the pool. A reader sees the retention of the
-/// configuration at once, whatever of the rest is still stored.
+/// configuration at once, whatever of the rest is still stored. What reads events runs as a role that sees the topic's tenant
+/// alone; see <see cref="DatabaseRoles"/>.
 /// </summary>
 internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog catalog, PostgresAppender appender, TimeProvider time) : ITopicLog, IDisposable
 {
@@ -46,7 +48,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
 
         try
         {
-            var retention = catalog.Get(topic.Name).Retention;
+            var retention = catalog.Find(topic)?.Retention ?? default;
             var now = time.GetUtcNow();
             if (range is LogRange.Since since)
             {
@@ -101,8 +103,9 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
             LogRange.Since since => (ReadSince, new NpgsqlParameter { Value = since.Time.ToUniversalTime() }),
             _ => throw new ArgumentOutOfRangeException(nameof(range)),
         };
-        await using var command = dataSource.CreateCommand(sql);
-        command.CommandTimeout = CommandTimeoutSeconds;
+        await using var batch = dataSource.CreateReading(topic.Tenant);
+        batch.Timeout = CommandTimeoutSeconds;
+        var command = new NpgsqlBatchCommand(sql);
         command.Parameters.Add(new NpgsqlParameter { Value = topic.Tenant });
         command.Parameters.Add(new NpgsqlParameter { Value = topic.Name.Value });
         command.Parameters.Add(bound);
@@ -111,7 +114,8 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
         command.Parameters.Add(new NpgsqlParameter { Value = retention.Events ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint });
         command.Parameters.Add(new NpgsqlParameter { Value = retention.Age ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new NpgsqlParameter { Value = (notBefore ?? DateTimeOffset.UnixEpoch).ToUniversalTime() });
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        batch.BatchCommands.Add(command);
+        await using var reader = await batch.ReadAsync(cancellationToken);
         return await ReadPageAsync(topic, reader, cancellationToken);
     }
 
@@ -121,11 +125,13 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
         var byName = topics.ToDictionary(topic => (topic.Tenant, topic.Name.Value));
         try
         {
-            await using var command = dataSource.CreateCommand(Tips);
-            command.CommandTimeout = CommandTimeoutSeconds;
+            await using var batch = dataSource.CreateTipReading();
+            batch.Timeout = CommandTimeoutSeconds;
+            var command = new NpgsqlBatchCommand(Tips);
             command.Parameters.Add(new NpgsqlParameter { Value = topics.Select(topic => topic.Tenant).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
             command.Parameters.Add(new NpgsqlParameter { Value = topics.Select(topic => topic.Name.Value).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            batch.BatchCommands.Add(command);
+            await using var reader = await batch.ReadAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
             {
                 tips[byName[(reader.GetString(0), reader.GetString(1))]] = TipOf(reader.GetString(2), reader.GetInt64(3));

@@ -30,7 +30,7 @@ internal sealed class RedisTopicLog(RedisScripts scripts, RedisAppender appender
             LogRange.Since since => ("since", MillisecondsUpTo(since.Time)),
             _ => throw new ArgumentOutOfRangeException(nameof(range)),
         };
-        var call = new RedisCall(RedisTopic.KeysOf(topic), [asked.Kind, asked.Bound, limit, LogPage.MaxBytes, .. RedisTopic.RetentionOf(catalog.Get(topic.Name))]);
+        var call = new RedisCall(RedisTopic.KeysOf(topic), [asked.Kind, asked.Bound, limit, LogPage.MaxBytes, .. RedisTopic.RetentionOf(catalog.Get(topic))]);
         var results = await scripts.RunAsync(_read, [call]).WaitAsync(cancellationToken);
         var page = (RedisResult[])(results[0] ?? throw new RealtimeException(ErrorCode.LogUnavailable))!;
         return page.Length == 0 ? LogPage.Empty : ToPage(topic, page, range is LogRange.Before or LogRange.Newest);
@@ -41,7 +41,7 @@ internal sealed class RedisTopicLog(RedisScripts scripts, RedisAppender appender
         var tips = new Dictionary<TopicKey, Position>(topics.Count);
         foreach (var some in topics.Chunk(TipsAtOnce))
         {
-            var calls = Array.ConvertAll(some, topic => new RedisCall(RedisTopic.KeysOf(topic), [RedisTopic.LifeOf(catalog.Get(topic.Name))]));
+            var calls = Array.ConvertAll(some, topic => new RedisCall(RedisTopic.KeysOf(topic), [RedisTopic.LifeOf(catalog.Get(topic))]));
             var results = await scripts.RunAsync(_tip, calls).WaitAsync(cancellationToken);
             for (var i = 0; i < some.Length; i++)
             {

@@ -1,6 +1,9 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Topics;
 
@@ -28,9 +31,14 @@ internal sealed class TopicCatalog
     private readonly FrozenDictionary<string, TopicPolicy> _policies;
     private readonly FrozenDictionary<string, TopicPolicy>.AlternateLookup<ReadOnlySpan<char>> _byType;
     private readonly TopicPolicy? _default;
+    private readonly ITenantQuotas? _tenants;
+    private readonly ConditionalWeakTable<TenantQuotas, ConcurrentDictionary<string, TopicPolicy>> _narrowed = [];
 
-    public TopicCatalog(IOptions<RealtimeOptions> options)
+    /// <param name="options">The configuration.</param>
+    /// <param name="tenants">What tenants have of it at most; null: all of it.</param>
+    public TopicCatalog(IOptions<RealtimeOptions> options, ITenantQuotas? tenants = null)
     {
+        _tenants = tenants;
         var types = new Dictionary<string, TopicTypeOptions>(options.Value.TopicTypes, StringComparer.Ordinal);
         types.TryAdd(Room, new TopicTypeOptions());
         _policies = types.ToFrozenDictionary(type => type.Key, type => ToPolicy(type.Key, type.Value, options.Value), StringComparer.Ordinal);
@@ -41,13 +49,36 @@ internal sealed class TopicCatalog
     /// <summary>The policies of all types, the default one's among them.</summary>
     public IReadOnlyCollection<TopicPolicy> Policies => _policies.Values;
 
+    /// <summary>The policy of the topic's type, for every tenant.</summary>
     /// <exception cref="RealtimeException"><c>topic_type_unknown</c>.</exception>
-    public TopicPolicy Get(TopicName topic)
+    public TopicPolicy Get(TopicName topic) => Find(topic) ?? throw new RealtimeException(ErrorCode.TopicTypeUnknown);
+
+    /// <summary>The policy of the topic's type, within its tenant's quotas.</summary>
+    /// <exception cref="RealtimeException"><c>topic_type_unknown</c>.</exception>
+    public TopicPolicy Get(TopicKey topic) => Narrow(Get(topic.Name), topic.Tenant);
+
+    /// <summary>As <see cref="Get(TopicKey)"/>; null for a topic that was of a type of another configuration.</summary>
+    public TopicPolicy? Find(TopicKey topic) => Find(topic.Name) is { } policy ? Narrow(policy, topic.Tenant) : null;
+
+    private TopicPolicy? Find(TopicName topic)
     {
         var name = topic.Value.AsSpan();
-        return _byType.TryGetValue(name[..name.IndexOf(':')], out var policy)
-            ? policy
-            : _default ?? throw new RealtimeException(ErrorCode.TopicTypeUnknown);
+        return _byType.TryGetValue(name[..name.IndexOf(':')], out var policy) ? policy : _default;
+    }
+
+    private TopicPolicy Narrow(TopicPolicy policy, string tenant) =>
+        _tenants?.Of(tenant) is { } limits && (limits.PayloadBytes is not null || limits.RetentionDays is not null)
+            ? _narrowed.GetValue(limits, static _ => new(StringComparer.Ordinal)).GetOrAdd(policy.Type, static (_, arguments) => Narrow(arguments.policy, arguments.limits), (policy, limits))
+            : policy;
+
+    private static TopicPolicy Narrow(TopicPolicy policy, TenantQuotas limits)
+    {
+        TimeSpan? age = limits.RetentionDays is { } days ? TimeSpan.FromDays(days) : null;
+        return policy with
+        {
+            PayloadBytes = Math.Min(policy.PayloadBytes, limits.PayloadBytes ?? int.MaxValue),
+            Retention = policy.Retention with { Age = policy.Retention.Age < age ? policy.Retention.Age : age ?? policy.Retention.Age },
+        };
     }
 
     private static TopicPolicy ToPolicy(string type, TopicTypeOptions configured, RealtimeOptions options)

@@ -1,0 +1,66 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using RealtimeAspire.Server;
+using RealtimeAspire.Server.Features.Administration;
+using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Authorization;
+
+namespace RealtimeAspire.Tests.Scenarios;
+
+/// <summary>A whole node over a database of the tests' own. It has no Redis: what two of them know of each other they know by the database.</summary>
+internal sealed class TenantNode : IAsyncDisposable
+{
+    private const string SigningKey = "a-signing-key-of-the-tests-and-of-nobody-else";
+
+    private readonly WebApplication _app;
+
+    private TenantNode(WebApplication app) => _app = app;
+
+    public IServiceProvider Services => _app.Services;
+
+    public Uri Address => new(_app.Urls.First());
+
+    public static async Task<TenantNode> StartAsync(PostgresDatabase database, params (string Key, string Value)[] settings)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.Logging.ClearProviders();
+        builder.Configuration.AddInMemoryCollection(
+        [
+            new("Realtime:SingleNode", "true"),
+            new("Realtime:Auth:SigningKey", SigningKey),
+            .. settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)),
+        ]);
+        builder.Services.AddSingleton(database.DataSource);
+        builder.AddRealtime().AddChat().AddAdministration();
+        var app = builder.Build();
+        app.MapRealtime().MapChat().MapAdministration();
+        await app.StartAsync(Topology.Cancelled);
+        var health = app.Services.GetRequiredService<HealthCheckService>();
+        await Eventually.BecomesTrueAsync(async () => (await health.CheckHealthAsync(Topology.Cancelled)).Status is HealthStatus.Healthy, "the node is not ready");
+        return new TenantNode(app);
+    }
+
+    public static string Token(string tenant, string user = "ada")
+    {
+        var options = new RealtimeOptions { Auth = { SigningKey = SigningKey } };
+        return new TokenIssuer(Microsoft.Extensions.Options.Options.Create(options), TimeProvider.System).Issue(user, tenant).AccessToken;
+    }
+
+    public HttpClient Http(string tenant) => new()
+    {
+        BaseAddress = Address,
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Token(tenant)) },
+    };
+
+    public Task<RawHub> ConnectAsync(string tenant) => RawHub.ConnectAsync(Address, Token(tenant));
+
+    public async ValueTask DisposeAsync() => await _app.DisposeAsync();
+}
