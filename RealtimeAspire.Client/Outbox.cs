@@ -248,6 +248,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
             }
 
             wait = options.Reconnect.DelayAfter(lane.Failed++);
+            wait = failure.RetryAfter is { } asked && asked > wait ? asked : wait;
             lane.IsWaiting = true;
         }
 
@@ -279,7 +280,10 @@ internal sealed class Outbox(RealtimeClientOptions options)
             }
 
             var error = outcomes[i].Error!;
-            var exception = new RealtimeException(ErrorCode.Find(error.Code) with { Retryable = error.Retryable }, error.Message);
+            var exception = new RealtimeException(ErrorCode.Find(error.Code) with { Retryable = error.Retryable }, error.Message)
+            {
+                RetryAfter = error.RetryAfterMs is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null,
+            };
             if (error.Retryable)
             {
                 foreach (var (entry, outcome) in batch.Zip(outcomes))

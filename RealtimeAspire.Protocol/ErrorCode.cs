@@ -68,10 +68,13 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     public static readonly ErrorCode NotAttempted = new("not_attempted", 503, true, "An earlier publish of the array failed; this one was not tried.");
 
     /// <summary>Too fast.</summary>
-    public static readonly ErrorCode RateLimited = new("rate_limited", 429, true, "Too many publishes; slow down.");
+    public static readonly ErrorCode RateLimited = new("rate_limited", 429, true, "Too much in too short a time; slow down.");
 
     /// <summary>Too many subscriptions on a connection.</summary>
     public static readonly ErrorCode TooManySubscriptions = new("too_many_subscriptions", 403, false, "This connection has as many subscriptions as it may have.");
+
+    /// <summary>As many connections as there may be.</summary>
+    public static readonly ErrorCode TooManyConnections = new("too_many_connections", 429, true, "There are as many connections here as there may be; try again.");
 
     /// <summary>The connection was closed because it read too slowly.</summary>
     public static readonly ErrorCode SlowConsumer = new("slow_consumer", 503, true, "The connection read too slowly; connect again and recover.");
@@ -162,7 +165,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     [
         RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
-        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, SlowConsumer,
+        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
         TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, TenantSuspended, TenantUnknown, QuotaExceeded, UserInvalid, DevelopmentOnly,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,

@@ -27,5 +27,5 @@ public sealed class RealtimeException : Exception
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>The error as it stands inside a reply.</summary>
-    public ErrorBody ToBody() => new(Code, Message, Error.Retryable);
+    public ErrorBody ToBody() => new(Code, Message, Error.Retryable, RetryAfter is { } wait ? (int)Math.Ceiling(wait.TotalMilliseconds) : null);
 }

@@ -201,7 +201,9 @@ public sealed record PublishOutcome
 /// <param name="Code">A stable code of <see cref="ErrorCode.All"/>.</param>
 /// <param name="Message">A sentence for people.</param>
 /// <param name="Retryable">Whether the same request may succeed later.</param>
-public sealed record ErrorBody(string Code, string Message, bool Retryable);
+/// <param name="RetryAfterMs">After how many milliseconds it may, where that is known.</param>
+public sealed record ErrorBody(
+    string Code, string Message, bool Retryable, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? RetryAfterMs = null);
 
 /// <summary>Asks for a page of a topic's log: after a position, before one, or from the oldest event kept.</summary>
 /// <remarks>Untrusted input; the server's history path validates every member.</remarks>

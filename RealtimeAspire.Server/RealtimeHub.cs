@@ -28,10 +28,10 @@ internal sealed class RealtimeHub(
     }
 
     public Task<PublishReply> Publish(PublishRequest request) =>
-        publish.PublishAsync(Connection.Caller, TopicName.Parse(Required(request).Topic), request);
+        publish.PublishAsync(Connection.Caller, TopicName.Parse(Required(request).Topic), request, Connection);
 
     public Task<PublishOutcome[]> PublishBatch(PublishRequest?[] requests) => publish.PublishManyAsync(
-        Connection.Caller, Required(requests).Length, i => Required(requests[i]).Topic, i => requests[i]!);
+        Connection.Caller, Required(requests).Length, i => Required(requests[i]).Topic, i => requests[i]!, Connection);
 
     public Task<HistoryAnswer> History(HistoryRequest request) => history.ReadAsync(
         Connection.Caller, TopicName.Parse(Required(request).Topic), request.After, request.Before, request.Limit, Context.ConnectionAborted);

@@ -59,16 +59,19 @@ public static class RealtimeServer
         ArgumentNullException.ThrowIfNull(app);
         RequireDevelopment(app.Services);
         ConnectFeeds(app.Services);
+        app.UseTrustedProxies();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseMiddleware<OptionsAnswer>();
         app.UseWebSockets();
         app.UseMiddleware<OriginCheck>();
         app.UseCors();
+        app.UseConnectGate();
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseMiddleware<TenantGate>();
         app.UseMiddleware<DrainGate>();
+        app.UseMiddleware<ConnectionGate>();
         app.MapHub();
         app.MapTokenApi();
         app.MapHttpApi();
@@ -85,7 +88,7 @@ public static class RealtimeServer
 
     private static void AddPipeline(IServiceCollection services)
     {
-        services.AddSingleton<PublishLimiter>();
+        services.AddLimits();
         services.AddSingleton<TopicAccess>();
         services.AddSingleton<Memberships>();
         services.AddSingleton<Revocations>();

@@ -85,6 +85,7 @@ internal sealed class HttpDoor(Uri server, string? token, TimeSpan answerTime, B
             if (problem.TryGetProperty("code", out var code) && code.GetString() is { } known)
             {
                 var error = ErrorCode.Find(known) with { Retryable = problem.GetProperty("retryable").GetBoolean() };
+                wait = problem.TryGetProperty("retryAfterMs", out var milliseconds) ? TimeSpan.FromMilliseconds(milliseconds.GetInt64()) : wait;
                 return new RealtimeException(error, problem.GetProperty("detail").GetString()!) { RetryAfter = wait };
             }
         }

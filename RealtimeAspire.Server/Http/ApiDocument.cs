@@ -159,6 +159,7 @@ internal static class ApiDocument
                 Enum = [.. ErrorCode.All.Select(error => (JsonNode)error.Code)],
             },
             ["retryable"] = new OpenApiSchema { Type = JsonSchemaType.Boolean, Description = "Whether the same request may succeed later." },
+            ["retryAfterMs"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "After how many milliseconds it may, where that is known." },
         },
     };
 

@@ -23,7 +23,8 @@ internal static class CursorApi
             .Produces(StatusCodes.Status204NoContent)
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.ConsumerInvalid, ErrorCode.Forbidden,
-                ErrorCode.TopicTypeUnknown, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.LogUnavailable, ErrorCode.Overloaded);
+                ErrorCode.TopicTypeUnknown, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited,
+                ErrorCode.LogUnavailable, ErrorCode.Overloaded);
     }
 
     private static async Task<NoContent> AcknowledgeAsync(

@@ -36,7 +36,7 @@ internal static class EventApi
             .Produces(StatusCodes.Status304NotModified)
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden, ErrorCode.TopicTypeUnknown,
-                ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
+                ErrorCode.RateLimited, ErrorCode.TooManyConnections, ErrorCode.QuotaExceeded, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
         endpoints.MapCursorApi();
         endpoints.MapCallApi();
         endpoints.MapReceiptApi();

@@ -11,7 +11,7 @@ namespace RealtimeAspire.Server.Http;
 internal sealed record HttpConnections(ConnectionFactory Connections, SubscribePath Path, Drain Drain, TenantRegistry Tenants, TimeProvider Time)
 {
     /// <summary>A connection that ends with the request's token; its owner disposes it with the request.</summary>
-    /// <exception cref="RealtimeException"><c>draining</c>, <c>tenant_suspended</c>, <c>tenant_unknown</c>.</exception>
+    /// <exception cref="RealtimeException"><c>draining</c>, <c>too_many_connections</c>, <c>tenant_suspended</c>, <c>tenant_unknown</c>.</exception>
     public async Task<Connection> OpenAsync(HttpContext context, IConnectionTransport transport)
     {
         var connection = Connections.Open(Caller.From(context.User), transport);

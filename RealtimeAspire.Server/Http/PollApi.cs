@@ -29,7 +29,7 @@ internal static class PollApi
             .Produces<PollReply>()
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TooManyTopics, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden,
-                ErrorCode.TooManySubscriptions, ErrorCode.TopicTypeUnknown, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
+                ErrorCode.TooManySubscriptions, ErrorCode.TooManyConnections, ErrorCode.RateLimited, ErrorCode.QuotaExceeded, ErrorCode.TopicTypeUnknown, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
 
         var polls = endpoints.MapGroup("/topics/poll").WithTags("Topics").RequireAuthorization().WithProblems().WithBodyLimit(BodyBytes);
         polls.MapPost("", PollEachAsync)
@@ -37,7 +37,8 @@ internal static class PollApi
             .WithBody<SubscribeRequest>(BodyNumber.Array)
             .Produces<SubscribeOutcome[]>(StatusCodes.Status207MultiStatus)
             .WithErrors(
-                ErrorCode.RequestInvalid, ErrorCode.BatchEmpty, ErrorCode.BatchTooLarge, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.Draining);
+                ErrorCode.RequestInvalid, ErrorCode.BatchEmpty, ErrorCode.BatchTooLarge, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported,
+                ErrorCode.TooManyConnections, ErrorCode.Draining);
     }
 
     private static async Task<JsonHttpResult<PollAnswer>> PollAsync(

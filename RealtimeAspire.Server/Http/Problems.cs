@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -8,7 +9,9 @@ namespace RealtimeAspire.Server.Http;
 /// <summary>Errors over HTTP: problem details with the stable <c>code</c> and whether trying again may help.</summary>
 internal static class Problems
 {
-    public static IResult From(ErrorCode error, string? sentence = null) => new Problem(error, sentence ?? error.Sentence);
+    public static IResult From(ErrorCode error, string? sentence = null) => new Problem(error, sentence ?? error.Sentence, null);
+
+    public static IResult From(RealtimeException exception) => new Problem(exception.Error, exception.Message, exception.RetryAfter);
 
     /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem.</summary>
     public static RouteGroupBuilder WithProblems(this RouteGroupBuilder group) => group.AddEndpointFilter(async (context, next) =>
@@ -19,7 +22,7 @@ internal static class Problems
         }
         catch (RealtimeException exception)
         {
-            return From(exception.Error, exception.Message);
+            return From(exception);
         }
     });
 
@@ -46,9 +49,9 @@ internal static class Problems
         context.ProblemDetails.Extensions.TryAdd("retryable", error.Retryable);
     }
 
-    private sealed class Problem(ErrorCode error, string sentence) : IResult
+    private sealed class Problem(ErrorCode error, string sentence, TimeSpan? retryAfter) : IResult
     {
-        private const string RetryAfterSeconds = "1";
+        private static readonly TimeSpan Default = TimeSpan.FromSeconds(1);
 
         public Task ExecuteAsync(HttpContext httpContext)
         {
@@ -56,14 +59,17 @@ internal static class Problems
             headers.CacheControl = "no-store";
             if (error.Status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable)
             {
-                headers.RetryAfter = RetryAfterSeconds;
+                // Whole seconds, at least one.
+                headers.RetryAfter = Math.Max(1, (long)Math.Ceiling((retryAfter ?? Default).TotalSeconds)).ToString(CultureInfo.InvariantCulture);
             }
 
-            return TypedResults.Problem(
-                detail: sentence,
-                statusCode: error.Status,
-                extensions: [KeyValuePair.Create<string, object?>("code", error.Code), KeyValuePair.Create<string, object?>("retryable", error.Retryable)])
-                .ExecuteAsync(httpContext);
+            Dictionary<string, object?> extensions = new() { ["code"] = error.Code, ["retryable"] = error.Retryable };
+            if (retryAfter is { } wait)
+            {
+                extensions["retryAfterMs"] = (long)Math.Ceiling(wait.TotalMilliseconds);
+            }
+
+            return TypedResults.Problem(detail: sentence, statusCode: error.Status, extensions: extensions).ExecuteAsync(httpContext);
         }
     }
 }

@@ -41,7 +41,7 @@ internal static class StreamApi
             .Produces<StreamFrame>(StatusCodes.Status200OK, ContentType)
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TooManyTopics, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden,
-                ErrorCode.TooManySubscriptions, ErrorCode.TopicTypeUnknown, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
+                ErrorCode.TooManySubscriptions, ErrorCode.TooManyConnections, ErrorCode.RateLimited, ErrorCode.QuotaExceeded, ErrorCode.TopicTypeUnknown, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
     }
 
     private static async Task StreamAsync(

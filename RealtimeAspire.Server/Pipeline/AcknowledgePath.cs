@@ -1,13 +1,14 @@
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Cursors;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline;
 
-/// <summary>Moves a consumer's cursor: authorize, compare with the log, store.</summary>
-internal sealed class AcknowledgePath(TopicAccess access, TopicCatalog topics, LogCatalog logs, CursorStore cursors)
+/// <summary>Moves a consumer's cursor: admit, authorize, compare with the log, store.</summary>
+internal sealed class AcknowledgePath(RequestLimiter limits, TopicAccess access, TopicCatalog topics, LogCatalog logs, CursorStore cursors)
 {
     /// <param name="caller">Who acknowledges.</param>
     /// <param name="request">Untrusted; every member is validated here.</param>
@@ -15,6 +16,7 @@ internal sealed class AcknowledgePath(TopicAccess access, TopicCatalog topics, L
     /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
     public async Task AcknowledgeAsync(Caller caller, AcknowledgeRequest request, CancellationToken cancellationToken)
     {
+        limits.Admit(caller);
         var name = TopicName.Parse(request.Topic);
         var policy = topics.Get(name);
         var consumer = SubscribeForm.RequireConsumer(request.Consumer);

@@ -22,7 +22,8 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <remarks>
 /// Nothing of a call is stored, and none is ever sent twice: a caller that has no answer does not know whether it was done.
 /// </remarks>
-/// <param name="limits">Admits.</param>
+/// <param name="limits">Admits calls.</param>
+/// <param name="requests">Admits who handles.</param>
 /// <param name="access">Decides.</param>
 /// <param name="topics">The types.</param>
 /// <param name="handlers">Who handles what on this node.</param>
@@ -33,6 +34,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <param name="nodes">The other nodes; null where there are none.</param>
 internal sealed class CallPath(
     PublishLimiter limits,
+    RequestLimiter requests,
     TopicAccess access,
     TopicCatalog topics,
     CallHandlers handlers,
@@ -129,6 +131,7 @@ internal sealed class CallPath(
     /// <exception cref="RealtimeException">Refused, with a code.</exception>
     public async Task HandleAsync(Connection connection, HandleRequest request)
     {
+        requests.Admit(connection.Caller);
         var (target, policy) = TargetOf(connection.Caller, request.Topic, request.Method);
         access.RequireHandle(connection.Caller, policy, target.Topic.Name);
         handlers.Add(target, connection);
@@ -147,6 +150,7 @@ internal sealed class CallPath(
     /// <exception cref="RealtimeException">Refused, with a code.</exception>
     public async Task UnhandleAsync(Connection connection, HandleRequest request)
     {
+        requests.Admit(connection.Caller);
         var (target, _) = TargetOf(connection.Caller, request.Topic, request.Method);
         handlers.Remove(target, connection);
         await FollowAsync(target);

@@ -2,13 +2,15 @@ using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline;
 
-/// <summary>A page of a topic's past: authorize, read, say what is missing.</summary>
-internal sealed class HistoryPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
+/// <summary>A page of a topic's past: admit, authorize, read, say what is missing.</summary>
+internal sealed class HistoryPath(
+    RequestLimiter limits, TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
 {
     private const int DefaultLimit = 100;
 
@@ -34,9 +36,10 @@ internal sealed class HistoryPath(TopicAccess access, Memberships memberships, T
             throw new RealtimeException(ErrorCode.PositionInvalid);
         }
 
+        var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
+        limits.AdmitPage(caller, size);
         var policy = topics.Get(name);
         access.RequireHistory(caller, policy, name);
-        var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
         // What was there before a member joined is not there for him.
         var horizon = memberships.HorizonOf(caller, name);
         LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? horizon);

@@ -10,6 +10,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -54,9 +55,10 @@ internal sealed class PublishPath(
     /// <param name="caller">Who publishes.</param>
     /// <param name="name">The topic.</param>
     /// <param name="request">Untrusted; every member is validated here. Its topic is not looked at.</param>
+    /// <param name="connection">Over which connection; null where there is none.</param>
     /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
-    public Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request) =>
-        PublishAsync(caller, name, request, time.GetTimestamp());
+    public Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, Connection? connection = null) =>
+        PublishAsync(caller, name, request, time.GetTimestamp(), connection);
 
     /// <summary>
     /// Publishes several, in order: all enter the logs' lines together. Stops at the first failure that may pass, so that
@@ -66,8 +68,10 @@ internal sealed class PublishPath(
     /// <param name="count">How many.</param>
     /// <param name="topic">The topic of each, untrusted; may refuse with a <see cref="RealtimeException"/>.</param>
     /// <param name="request">Each of them, untrusted; may refuse with a <see cref="RealtimeException"/>.</param>
+    /// <param name="connection">Over which connection; null where there is none.</param>
     /// <exception cref="RealtimeException"><c>batch_empty</c>, <c>batch_too_large</c>.</exception>
-    public async Task<PublishOutcome[]> PublishManyAsync(Caller caller, int count, Func<int, string?> topic, Func<int, PublishRequest> request)
+    public async Task<PublishOutcome[]> PublishManyAsync(
+        Caller caller, int count, Func<int, string?> topic, Func<int, PublishRequest> request, Connection? connection = null)
     {
         if (count == 0 || count > _maxBatch)
         {
@@ -97,7 +101,7 @@ internal sealed class PublishPath(
 
         return outcomes;
 
-        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, TopicName.Parse(topic(i)), request(i), started);
+        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, TopicName.Parse(topic(i)), request(i), started, connection);
     }
 
     private static PublishOutcome NotAttempted() => new() { Error = new RealtimeException(ErrorCode.NotAttempted).ToBody() };
@@ -119,7 +123,7 @@ internal sealed class PublishPath(
         }
     }
 
-    private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started)
+    private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started, Connection? connection)
     {
         var policy = topics.Get(new TopicKey(caller.Tenant, name));
         using var activity = tracing.StartPublish(caller, name, request.TraceId);
@@ -127,7 +131,7 @@ internal sealed class PublishPath(
         {
             // 1.
             var payload = PayloadOf(request);
-            limits.Admit(caller, payload.Length, policy.PayloadBytes);
+            limits.Admit(caller, payload.Length, policy.PayloadBytes, connection);
 
             // 2.
             RequireForm(request, payload);

@@ -1,8 +1,10 @@
 using System.ComponentModel.DataAnnotations;
+using System.Net;
 using System.Text;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline;
@@ -62,6 +64,34 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         if (options.Limits.QueueBytes < options.Limits.PayloadBytes * 2L)
         {
             errors.Add($"{Key("Limits:QueueBytes")}: must be at least twice {Key("Limits:PayloadBytes")}.");
+        }
+
+        CheckShares(options.Limits, errors);
+        for (var i = 0; i < options.Limits.TrustedProxies.Length; i++)
+        {
+            var proxy = options.Limits.TrustedProxies[i];
+            if (!IPAddress.TryParse(proxy, out _) && !IPNetwork.TryParse(proxy, out _))
+            {
+                errors.Add($"{Key("Limits:TrustedProxies")}:{i}: a proxy is an address or a range as 10.0.0.0/8.");
+            }
+        }
+    }
+
+    /// <summary>What is a part of something is no more than it.</summary>
+    private static void CheckShares(LimitOptions limits, List<string> errors)
+    {
+        AtMost(limits.ConnectionPublishesPerSecond, "ConnectionPublishesPerSecond", limits.PublishesPerSecond, "PublishesPerSecond");
+        AtMost(limits.TenantConnections is 0 ? 0 : limits.UserConnections ?? 0, "UserConnections", limits.TenantConnections, "TenantConnections");
+        AtMost(limits.Connections is 0 ? 0 : limits.UserConnections ?? 0, "UserConnections", limits.Connections, "Connections");
+        AtMost(limits.RequestsPerSecond ?? LimitOptions.DefaultRequestsPerSecond, "RequestsPerSecond", limits.RequestBurst, "RequestBurst");
+        AtMost(limits.ConnectsPerSecond ?? LimitOptions.DefaultConnectsPerSecond, "ConnectsPerSecond", limits.ConnectBurst, "ConnectBurst");
+
+        void AtMost(int part, string key, int whole, string of)
+        {
+            if (part > whole)
+            {
+                errors.Add($"{Key($"Limits:{key}")}: must be at most {Key($"Limits:{of}")}, which is {whole}.");
+            }
         }
     }
 

@@ -6,6 +6,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -14,7 +15,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <summary>
 /// From "I have seen this far" to live, without a hole. This and <see cref="PublishPath"/> are the only places that see every stage.
 /// <code>
-/// client ── hub / HTTP ──►  1  Limits         admit: subscriptions of the connection
+/// client ── hub / HTTP ──►  1  Limits         admit: rate, subscriptions of the connection
 ///                           2  Authorization  may this identity read this topic?
 ///                           3  Feeds          attach: from here on every committed event reaches the feed, whose tail is the buffer
 ///                           4  TopicLogs      read from the position, unless the tail reaches back to it
@@ -28,6 +29,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// reply with <c>more</c> attaches nothing; a subscription of the topic that was live before stays so until one replaces it.
 /// </remarks>
 internal sealed partial class SubscribePath(
+    RequestLimiter limits,
     TopicAccess access,
     Memberships memberships,
     TopicCatalog topics,
@@ -59,6 +61,7 @@ internal sealed partial class SubscribePath(
         var chosen = SubscribeForm.Validate(request, policy);
 
         // 1.
+        limits.Admit(connection.Caller);
         var announced = connection.Announce(topic);
         try
         {

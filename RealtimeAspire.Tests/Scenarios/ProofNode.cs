@@ -14,6 +14,8 @@ internal sealed class ProofNode : IAsyncDisposable
 
     public Uri Address { get; }
 
+    public int ProcessId => _process.Id;
+
     public bool HasExited => _process.HasExited;
 
     public static async Task<ProofNode> StartAsync(Topology topology, params (string Key, string Value)[] settings)

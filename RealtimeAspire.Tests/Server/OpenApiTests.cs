@@ -36,14 +36,14 @@ public sealed partial class OpenApiTests : IAsyncLifetime
 
     [Theory]
     [InlineData("/topics/{topic}/events", "post", "topic Idempotency-Key", "200 201 207 400 401 403 404 409 413 415 429 503")]
-    [InlineData("/topics/{topic}/events", "get", "topic after before limit wait If-None-Match", "200 304 400 401 403 404 503")]
-    [InlineData("/topics/{topic}/events", "head", "topic after before limit wait If-None-Match", "200 304 400 401 403 404 503")]
-    [InlineData("/topics/events", "get", "topic after wait", "200 400 401 403 404 503")]
-    [InlineData("/topics/events", "head", "topic after wait", "200 400 401 403 404 503")]
-    [InlineData("/topics/poll", "post", "wait", "207 400 401 403 413 415 503")]
-    [InlineData("/topics/{topic}/cursors/{consumer}", "put", "topic consumer", "204 400 401 403 404 413 415 503")]
-    [InlineData("/topics/stream", "get", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 503")]
-    [InlineData("/topics/stream", "head", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 503")]
+    [InlineData("/topics/{topic}/events", "get", "topic after before limit wait If-None-Match", "200 304 400 401 403 404 429 503")]
+    [InlineData("/topics/{topic}/events", "head", "topic after before limit wait If-None-Match", "200 304 400 401 403 404 429 503")]
+    [InlineData("/topics/events", "get", "topic after wait", "200 400 401 403 404 429 503")]
+    [InlineData("/topics/events", "head", "topic after wait", "200 400 401 403 404 429 503")]
+    [InlineData("/topics/poll", "post", "wait", "207 400 401 403 413 415 429 503")]
+    [InlineData("/topics/{topic}/cursors/{consumer}", "put", "topic consumer", "204 400 401 403 404 413 415 429 503")]
+    [InlineData("/topics/stream", "get", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
+    [InlineData("/topics/stream", "head", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
     [InlineData("/rooms", "get", "", "200 401 403 503")]
     public void Each_operation_is_there_with_its_parameters_and_answers(string path, string method, string parameters, string statuses)
     {
@@ -61,7 +61,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
         var operation = OperationOf("post", "/auth/token");
 
         Assert.Null(operation.Security);
-        Assert.Equal(["200", "400", "404", "413", "415"], operation.Responses!.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["200", "400", "404", "413", "415", "429"], operation.Responses!.Keys.Order(StringComparer.Ordinal));
         Assert.NotNull(operation.RequestBody);
     }
 
@@ -134,7 +134,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("Receipt", "delayMs timestamp topic trace_id")]
     [InlineData("PublishReply", "duplicate position timestamp")]
     [InlineData("PublishOutcome", "error reply")]
-    [InlineData("ErrorBody", "code message retryable")]
+    [InlineData("ErrorBody", "code message retryAfterMs retryable")]
     [InlineData("HistoryReply", "complete events position recovery")]
     [InlineData("SubscribeReply", "events expiresAt more position recovery topic")]
     [InlineData("PollReply", "topics")]

@@ -60,14 +60,19 @@ internal sealed class TestNode : IAsyncDisposable
             NullLogger<FeedRegistry>.Instance);
         var events = new EventCatalog([new EventRule(TopicCatalog.Room, ChatFeature.MessageEvent, PayloadSchema.Of(ChatEventJson.Default.ChatMessage), FromClients: true)]);
         Memberships = new Memberships(clock);
-        var access = new TopicAccess(new HostingEnvironment { EnvironmentName = environment }, events, Memberships, wrapped);
+        var host = new HostingEnvironment { EnvironmentName = environment };
+        var access = new TopicAccess(host, events, Memberships, wrapped);
+        var refusals = new LimitInstruments(meters);
+        var tenants = new TenantLimits(wrapped);
+        var shares = new TenantShares(tenants, clock, NullLogger<TenantShares>.Instance);
+        var requests = new RequestLimiter(wrapped, host, refusals, clock);
         Publish = new PublishPath(
-            new PublishLimiter(wrapped), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
+            new PublishLimiter(wrapped, tenants, shares, refusals, clock), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
         var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));
-        Acknowledge = new AcknowledgePath(access, topics, logs, cursors);
-        Subscribe = new SubscribePath(access, Memberships, topics, cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
-        History = new HistoryPath(access, Memberships, topics, logs, wrapped);
-        Connections = new ConnectionFactory(wrapped, _instruments, clock);
+        Acknowledge = new AcknowledgePath(requests, access, topics, logs, cursors);
+        Subscribe = new SubscribePath(requests, access, Memberships, topics, cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
+        History = new HistoryPath(requests, access, Memberships, topics, logs, wrapped);
+        Connections = new ConnectionFactory(wrapped, new ConnectionCaps(wrapped, host, tenants, shares, refusals), new TenantTopics(tenants, shares, refusals), _instruments, clock);
     }
 
     public static Caller Ada { get; } = new("default", "ada");

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Hosting;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -33,10 +34,10 @@ internal static class TokenApi
             .WithSummary("A token for a name, in development.")
             .WithBody<TokenRequest>()
             .WithErrors(
-                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported);
+                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited);
     }
 
-    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, IHostEnvironment environment)
+    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, LoginLimiter logins, ConnectLimiter connects, IHostEnvironment environment)
     {
         if (!environment.IsDevelopment())
         {
@@ -45,6 +46,12 @@ internal static class TokenApi
 
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
+        var tenant = Caller.IsTenant(request.Tenant) ? request.Tenant! : Caller.DefaultTenant;
+        if (await logins.TryAsync(tenant, request.User ?? "", connects.RangeOf(context.Connection.RemoteIpAddress)) is { } wait)
+        {
+            throw new RealtimeException(ErrorCode.RateLimited, "Too many tries to sign in; wait a little.") { RetryAfter = wait };
+        }
+
         return TypedResults.Ok(issuer.Issue(request.User, request.Tenant, request.Grants));
     }
 }

@@ -16,6 +16,7 @@ internal sealed class Connection : IAsyncDisposable
     private readonly IConnectionTransport _transport;
     private readonly LimitOptions _limits;
     private readonly ITenantQuotas? _tenants;
+    private readonly TenantTopics _topics;
     private readonly RealtimeInstruments _instruments;
     private readonly Outbound _outbound;
     private readonly Action<Connection> _left;
@@ -23,6 +24,8 @@ internal sealed class Connection : IAsyncDisposable
     private volatile Caller _caller;
     private int _many;
     private int _calls;
+    private TokenBucket? _publishes;
+    private TokenBucket? _refusals;
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
@@ -35,14 +38,22 @@ internal sealed class Connection : IAsyncDisposable
     /// <param name="caller">Who it is.</param>
     /// <param name="transport">How its bytes leave.</param>
     /// <param name="limits">How much it may have.</param>
+    /// <param name="topics">Those of its tenant.</param>
     /// <param name="instruments">Count.</param>
     /// <param name="time">For what is conflated.</param>
     /// <param name="left">Called when it has left.</param>
     /// <param name="tenants">How much of it its tenant allows; null: all.</param>
     public Connection(
-        Caller caller, IConnectionTransport transport, LimitOptions limits, RealtimeInstruments instruments, TimeProvider time, Action<Connection> left, ITenantQuotas? tenants = null)
+        Caller caller,
+        IConnectionTransport transport,
+        LimitOptions limits,
+        TenantTopics topics,
+        RealtimeInstruments instruments,
+        TimeProvider time,
+        Action<Connection> left,
+        ITenantQuotas? tenants = null)
     {
-        (_caller, _transport, _limits, _instruments, _left, _tenants) = (caller, transport, limits, instruments, left, tenants);
+        (_caller, _transport, _limits, _topics, _instruments, _left, _tenants) = (caller, transport, limits, topics, instruments, left, tenants);
         _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));
         instruments.ConnectionOpened(caller.Tenant, transport.Name);
     }
@@ -64,6 +75,12 @@ internal sealed class Connection : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>For its publishes, where a connection's are limited.</summary>
+    public TokenBucket Publishes => LazyInitializer.EnsureInitialized(ref _publishes);
+
+    /// <summary>For what it asks for in vain.</summary>
+    public TokenBucket Refusals => LazyInitializer.EnsureInitialized(ref _refusals);
 
     /// <summary>Nothing is sent to it any more.</summary>
     public bool HasClosed
@@ -160,9 +177,10 @@ internal sealed class Connection : IAsyncDisposable
     /// long it takes; until it is added, a subscription that is live stays so.
     /// </summary>
     /// <returns>What stands for the subscribe, until <see cref="Withdraw"/>.</returns>
-    /// <exception cref="RealtimeException"><c>too_many_subscriptions</c>.</exception>
+    /// <exception cref="RealtimeException"><c>too_many_subscriptions</c>, <c>quota_exceeded</c>.</exception>
     public object Announce(TopicKey topic)
     {
+        _topics.Require(topic);
         var most = Math.Min(_limits.SubscriptionsPerConnection, _tenants?.Of(Caller.Tenant).SubscriptionsPerConnection ?? int.MaxValue);
         lock (_lock)
         {
@@ -233,6 +251,7 @@ internal sealed class Connection : IAsyncDisposable
 
             _subscriptions.TryGetValue(subscription.Topic, out replaced);
             _subscriptions[subscription.Topic] = subscription;
+            _topics.Add(subscription.Topic);
         }
 
         _instruments.Subscribed(Caller.Tenant);
@@ -341,6 +360,7 @@ internal sealed class Connection : IAsyncDisposable
     private void End(Subscription subscription)
     {
         subscription.End();
+        _topics.Remove(subscription.Topic);
         _instruments.Unsubscribed(Caller.Tenant);
     }
 }

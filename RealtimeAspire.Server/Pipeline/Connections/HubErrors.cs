@@ -2,23 +2,39 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
 
 /// <summary>Turns errors into <c>code: sentence</c>, the form in which they cross the hub.</summary>
-internal sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
+internal sealed partial class HubErrors(TimeProvider time, ILogger<HubErrors> logger) : IHubFilter
 {
     private const string Marker = $"{nameof(HubException)}: ";
+
+    // Whoever asks in vain faster than this is told so later: as many answers as wait are read no further, and cost no more.
+    private const int PromptRefusalsPerSecond = 20;
+    private const int PromptRefusals = 200;
+
+    private static readonly TimeSpan RefusalDelay = TimeSpan.FromMilliseconds(500);
+
+    private readonly BucketRate _promptRefusals = BucketRate.Of(PromptRefusalsPerSecond, PromptRefusals, time);
 
     public async ValueTask<object?> InvokeMethodAsync(
         HubInvocationContext invocationContext, Func<HubInvocationContext, ValueTask<object?>> next)
     {
         try
         {
-            return await next(invocationContext);
+            var result = await next(invocationContext);
+            if (result is PublishOutcome[] and [{ Error: not null }, ..] or SubscribeResult[] and [{ Error: not null }, ..])
+            {
+                await SlowDownAsync(invocationContext);
+            }
+
+            return result;
         }
         catch (RealtimeException exception)
         {
+            await SlowDownAsync(invocationContext);
             throw ToHub(exception.Error, exception.Message, exception);
         }
         catch (Exception exception) when (exception is not HubException)
@@ -31,6 +47,11 @@ internal sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
             throw ToHub(ErrorCode.Internal, cause: exception);
         }
     }
+
+    private Task SlowDownAsync(HubInvocationContext context) =>
+        context.Context.Features.Get<Connection>() is { } connection && connection.Refusals.Take(time.GetTimestamp(), _promptRefusals) > 0
+            ? Task.Delay(RefusalDelay, time, context.Context.ConnectionAborted)
+            : Task.CompletedTask;
 
     public static HubException ToHub(ErrorCode error, string? sentence = null, Exception? cause = null) =>
         new($"{error.Code}: {sentence ?? error.Sentence}", cause);

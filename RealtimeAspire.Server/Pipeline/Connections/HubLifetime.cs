@@ -12,7 +12,7 @@ internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls,
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
     {
-        var opened = connections.Open(Caller.From(connection.User), new HubTransport(connection, time));
+        var opened = connections.OpenOrClose(Caller.From(connection.User), new HubTransport(connection, time));
         connection.Features.Set(opened);
         advice.Tell(opened);
         if (opened.Caller.Expires is { } expiry)

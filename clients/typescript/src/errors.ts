@@ -5,7 +5,7 @@ import type { ErrorBody } from "./wire.js";
 /** The codes with which the same request may succeed later. A test holds them against the server's table. */
 const retryable = new Set([
   "call_timeout", "disconnected", "draining", "handler_gone", "internal", "log_unavailable", "no_handler", "not_attempted", "overloaded",
-  "rate_limited", "slow_consumer", "token_expired",
+  "rate_limited", "slow_consumer", "token_expired", "too_many_connections",
 ]);
 
 /** A refusal or a failure. Programs compare `code`; the message is for people. */
@@ -25,8 +25,8 @@ export class RealtimeError extends Error {
   }
 
   /** @internal */
-  static from({ code, message, retryable: isRetryable }: ErrorBody): RealtimeError {
-    return new RealtimeError(code, message, isRetryable);
+  static from({ code, message, retryable: isRetryable, retryAfterMs }: ErrorBody): RealtimeError {
+    return new RealtimeError(code, message, isRetryable, undefined, retryAfterMs);
   }
 }
 

@@ -231,7 +231,7 @@ export class Outbox {
 
     lane.sending = false;
     if (failure?.retryable && this.#send === send) {
-      lane.retry = setTimeout(() => this.#pump(lane), this.#delay(lane.failed++));
+      lane.retry = setTimeout(() => this.#pump(lane), Math.max(this.#delay(lane.failed++), failure.retryAfter ?? 0));
       return;
     }
     if (!failure) lane.failed = 0;

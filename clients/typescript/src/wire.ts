@@ -158,6 +158,8 @@ export interface ErrorBody {
   readonly code: string;
   readonly message: string;
   readonly retryable: boolean;
+  /** After how many milliseconds the same request may succeed, where that is known. */
+  readonly retryAfterMs?: number;
 }
 
 /** One element's outcome of a call about many. */

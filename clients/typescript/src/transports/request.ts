@@ -46,8 +46,9 @@ export async function send({ url, token }: Door, method: string, path: string, a
 async function toError(response: Response): Promise<RealtimeError> {
   const wait = Number(response.headers.get("retry-after")) * 1000 || undefined;
   try {
-    const { code, detail, retryable } = await response.json() as { code: string; detail: string; retryable: boolean };
-    if (code) return new RealtimeError(code, detail, retryable, undefined, wait);
+    const { code, detail, retryable, retryAfterMs } =
+      await response.json() as { code: string; detail: string; retryable: boolean; retryAfterMs?: number };
+    if (code) return new RealtimeError(code, detail, retryable, undefined, retryAfterMs ?? wait);
   } catch {
     // It is none of ours.
   }

@@ -1,0 +1,21 @@
+using Microsoft.Extensions.DependencyInjection;
+using RealtimeAspire.Server.Observability;
+
+namespace RealtimeAspire.Server.Pipeline.Limits;
+
+internal static class LimitServices
+{
+    public static void AddLimits(this IServiceCollection services)
+    {
+        services.AddSingleton<LimitInstruments>();
+        services.AddSingleton<TenantLimits>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<TenantShares>(provider));
+        services.AddHostedService(provider => provider.GetRequiredService<TenantShares>());
+        services.AddSingleton<PublishLimiter>();
+        services.AddSingleton<RequestLimiter>();
+        services.AddSingleton<ConnectLimiter>();
+        services.AddSingleton<ConnectionCaps>();
+        services.AddSingleton<TenantTopics>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<LoginLimiter>(provider));
+    }
+}

@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Authorization;
+
+namespace RealtimeAspire.Server.Pipeline.Limits;
+
+/// <summary>Admits what a user asks for beside publishes and calls: subscribes, pages of the past, acknowledges, handlers.</summary>
+internal sealed class RequestLimiter(IOptions<RealtimeOptions> options, IHostEnvironment environment, LimitInstruments instruments, TimeProvider time)
+{
+    /// <summary>A page counts once for each begun so many events that it may have.</summary>
+    private const int EventsPerToken = 100;
+
+    private readonly BucketRate? _rate = LimitOptions.Limited(options.Value.Limits.RequestsPerSecond, LimitOptions.DefaultRequestsPerSecond, environment) is { } rate
+        ? BucketRate.Of(rate, options.Value.Limits.RequestBurst, time)
+        : null;
+
+    private readonly BucketSet<UserKey> _users = new(time);
+
+    /// <exception cref="RealtimeException"><c>rate_limited</c>.</exception>
+    public void Admit(Caller caller)
+    {
+        Admit(caller, tokens: 1);
+    }
+
+    /// <param name="caller">Who asks.</param>
+    /// <param name="events">The most that the answer may have.</param>
+    /// <exception cref="RealtimeException"><c>rate_limited</c>.</exception>
+    public void AdmitPage(Caller caller, int events) => Admit(caller, 1 + ((events - 1) / EventsPerToken));
+
+    private void Admit(Caller caller, int tokens)
+    {
+        if (_rate is { } rate && !caller.IsServer && _users.Take(new UserKey(caller.Tenant, caller.UserId), rate, tokens) is { } wait)
+        {
+            instruments.Refused(LimitNames.Requests, caller.Tenant);
+            throw new RealtimeException(ErrorCode.RateLimited, "Too many requests; slow down.") { RetryAfter = wait };
+        }
+    }
+}
