@@ -72,6 +72,7 @@ public sealed class LimitScenarios : IAsyncLifetime
 
         Assert.Equal(3, Connect(_two, 10));
         await ExchangeAsync();
+        await ExchangeAsync();
         Assert.Equal(0, Connect(_one, 10));
         _one.Caps.Leave(new Caller("default", "ada"));
         await ExchangeAsync();
@@ -113,10 +114,10 @@ public sealed class LimitScenarios : IAsyncLifetime
         await _two.Shares.ExchangeAsync();
     }
 
-    /// <summary>Two seconds in which as much is asked of them: after the first each knows it of itself, after the second of the other.</summary>
+    /// <summary>Some seconds in which as much is asked of them, until each knows it of the other.</summary>
     private async Task AskAsync(int ofOne, int ofTwo)
     {
-        for (var second = 0; second < 2; second++)
+        for (var second = 0; second < 3; second++)
         {
             PublishAll(_one, ofOne);
             PublishAll(_two, ofTwo);

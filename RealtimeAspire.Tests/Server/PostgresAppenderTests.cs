@@ -25,13 +25,15 @@ public sealed class PostgresAppenderTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_waits_is_bounded_in_bytes()
+    public async Task What_waits_is_bounded_in_bytes_and_no_user_and_no_tenant_has_all_of_it()
     {
         _appender = Make(new LimitOptions { WaitingBytes = 1024 * 1024 });
-        var appends = Enumerable.Range(0, 20).Select(i => AppendAsync($"{i}", 64 * 1024)).ToList();
+        var mine = Enumerable.Range(0, 20).Select(i => AppendAsync($"{i}", 64 * 1024)).ToList();
+        var ours = Enumerable.Range(0, 20).Select(i => AppendAsync("x", 64 * 1024, $"user {i}")).ToList();
+        var theirs = Enumerable.Range(0, 20).Select(i => AppendAsync("x", 64 * 1024, $"user {i}", "other")).ToList();
 
-        Assert.Equal(15, appends.TakeWhile(append => !append.IsCompleted).Count());
-        Assert.Equal("overloaded", (await Assert.ThrowsAsync<RealtimeException>(() => appends[15])).Code);
+        Assert.Equal((3, 11, 1), (WaitingOf(mine), WaitingOf(ours), WaitingOf(theirs)));
+        Assert.Equal("overloaded", (await Assert.ThrowsAsync<RealtimeException>(() => mine[3])).Code);
         await _appender.StartAsync(TestContext.Current.CancellationToken);
     }
 
@@ -65,12 +67,14 @@ public sealed class PostgresAppenderTests : IAsyncDisposable
         Assert.Equal("overloaded", (await Assert.ThrowsAsync<RealtimeException>(() => AppendAsync("late", 1))).Code);
     }
 
-    private Task<AppendOutcome> AppendAsync(string id, int bytes) => _appender!.AppendAsync(
+    private static int WaitingOf(IEnumerable<Task> appends) => appends.Count(append => !append.IsCompleted);
+
+    private Task<AppendOutcome> AppendAsync(string id, int bytes, string user = "ada", string tenant = "default") => _appender!.AppendAsync(
         new Append
         {
-            Topic = new TopicKey("default", TopicName.Parse("room:a")),
+            Topic = new TopicKey(tenant, TopicName.Parse("room:a")),
             Started = TimeProvider.System.GetTimestamp(),
-            Publisher = "ada",
+            Publisher = user,
             Id = id,
             Event = "app:x",
             Version = 1,

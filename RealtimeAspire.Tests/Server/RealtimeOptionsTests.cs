@@ -44,5 +44,24 @@ public sealed class RealtimeOptionsTests
             keys.Order(StringComparer.Ordinal));
     }
 
+    [Fact]
+    public void Limits_that_contradict_each_other_are_named()
+    {
+        var limits = new LimitOptions
+        {
+            ConnectionPublishesPerSecond = 501, RequestsPerSecond = 100, RequestBurst = 10, ConnectsPerSecond = 100, ConnectBurst = 10, UserConnections = 50,
+            TenantConnections = 20, TrustedProxies = ["10.0.0.1", "10.0.0.0/8", "fd00::/8", "proxy.example", "10.0.0.0/33"], AddressPrefixV4 = 33,
+        };
+
+        var failures = Validate(new RealtimeOptions { Auth = { SigningKey = Key }, Limits = limits }).Failures!;
+
+        Assert.Equal(
+            [
+                "Realtime:Limits:AddressPrefixV4", "Realtime:Limits:ConnectionPublishesPerSecond", "Realtime:Limits:ConnectsPerSecond", "Realtime:Limits:RequestsPerSecond",
+                "Realtime:Limits:TrustedProxies:3", "Realtime:Limits:TrustedProxies:4", "Realtime:Limits:UserConnections",
+            ],
+            failures.Select(failure => failure[..failure.IndexOf(": ", StringComparison.Ordinal)]).Order(StringComparer.Ordinal));
+    }
+
     private static Microsoft.Extensions.Options.ValidateOptionsResult Validate(RealtimeOptions options) => new RealtimeOptionsValidator().Validate(null, options);
 }
