@@ -43,7 +43,9 @@ internal sealed class HistoryPath(
         // What was there before a member joined is not there for him.
         var horizon = memberships.HorizonOf(caller, name);
         LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? horizon);
-        var page = (await logs.Of(policy).ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken)).Behind(horizon);
+        var read = await limits.ReadInTurnAsync(
+            caller, () => logs.Of(policy).ReadAsync(new TopicKey(caller.Tenant, name), range, size, cancellationToken), cancellationToken);
+        var page = read.Behind(horizon);
         var recovery = Decide(after, before, page);
         if (recovery is Recovery.Gap or Recovery.NewEpoch)
         {

@@ -5,19 +5,21 @@ using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>
-/// A new token for a living connection: authenticate it as at the door, compare who it names, end what it gives no right to, prolong the connection.
+/// A new token for a living connection: admit, authenticate it as at the door, compare who it names, end what it gives no right to, prolong the connection.
 /// </summary>
-internal sealed class RefreshPath(IServiceScopeFactory scopes, RightsCheck check, TimeProvider time)
+internal sealed class RefreshPath(RequestLimiter limits, IServiceScopeFactory scopes, RightsCheck check, TimeProvider time)
 {
     /// <param name="connection">Whose token it shall be.</param>
     /// <param name="token">Untrusted.</param>
-    /// <exception cref="RealtimeException"><c>token_invalid</c>, <c>token_revoked</c>, <c>token_subject_mismatch</c>; the old token counts on.</exception>
+    /// <exception cref="RealtimeException"><c>rate_limited</c>, <c>token_invalid</c>, <c>token_revoked</c>, <c>token_subject_mismatch</c>; the old token counts on.</exception>
     public async Task<RefreshReply> RefreshAsync(Connection connection, string? token)
     {
+        limits.Admit(connection.Caller);
         await using var scope = scopes.CreateAsyncScope();
         var door = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
         door.Request.Headers.Authorization = $"{JwtBearerDefaults.AuthenticationScheme} {token}";

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
+using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
@@ -105,7 +106,7 @@ public sealed class IsolationScenarios(Topology topology, ITestOutputHelper outp
     {
         using var subscriber = await ConnectAsync(node.Address, token);
         using var publisher = await ConnectAsync(node.Address, token);
-        await subscriber.InvokeAsync("Subscribe", new { topic = _topic });
+        await Eventually.BecomesTrueAsync(() => IsSubscribedAsync(subscriber), "It cannot subscribe.");
         begin?.Invoke();
         var cpu = CpuOf(node);
         var sent = new List<long>();
@@ -126,6 +127,20 @@ public sealed class IsolationScenarios(Topology topology, ITestOutputHelper outp
         {
             sent.Add(number);
             await publisher.SendAsync("Publish", new { topic = _topic, @event = "app:x", payload = number });
+        }
+    }
+
+    /// <summary>What was done before may still be under way.</summary>
+    private async Task<bool> IsSubscribedAsync(RawHub subscriber)
+    {
+        try
+        {
+            await subscriber.InvokeAsync("Subscribe", new { topic = _topic });
+            return true;
+        }
+        catch (RealtimeException exception) when (exception.Error.Retryable)
+        {
+            return false;
         }
     }
 

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Storage;
 
@@ -34,9 +35,10 @@ internal static class ChatApi
         """;
 
     public static async Task<JsonHttpResult<RoomList>> ListRoomsAsync(
-        HttpContext context, NpgsqlDataSource dataSource, TopicCatalog topics, TopicAccess access)
+        HttpContext context, RequestLimiter limits, NpgsqlDataSource dataSource, TopicCatalog topics, TopicAccess access)
     {
         var caller = Caller.From(context.User);
+        limits.AdmitPage(caller, MaxRooms);
         var any = TopicName.Parse($"{TopicCatalog.Room}:any");
         access.RequireSubscribe(caller, topics.Get(any), any);
         try

@@ -28,7 +28,7 @@ public static class ChatFeature
         rooms.MapGet("", ChatApi.ListRoomsAsync)
             .WithSummary("The rooms, the one with the latest event first.")
             .Produces<RoomList>()
-            .WithErrors(ErrorCode.Forbidden, ErrorCode.LogUnavailable);
+            .WithErrors(ErrorCode.Forbidden, ErrorCode.RateLimited, ErrorCode.LogUnavailable);
         return endpoints;
     }
 }

@@ -35,7 +35,7 @@ internal sealed class LimitOptions
     public int TenantPublishesPerSecond { get; set; }
 
     /// <summary>
-    /// How many requests beside publishes and calls a user has per second on this node: a subscribe of one topic, 100 events of a page of the
+    /// How many requests beside publishes and calls a user has per second on this node: a subscribe of one topic, 50 events of a page of the
     /// past, an acknowledge; 0: any number. Default: 200, in development any number.
     /// </summary>
     [Range(0, 1_000_000)]

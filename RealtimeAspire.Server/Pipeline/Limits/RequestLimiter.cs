@@ -10,13 +10,19 @@ namespace RealtimeAspire.Server.Pipeline.Limits;
 internal sealed class RequestLimiter(IOptions<RealtimeOptions> options, IHostEnvironment environment, LimitInstruments instruments, TimeProvider time)
 {
     /// <summary>A page counts once for each begun so many events that it may have.</summary>
-    private const int EventsPerToken = 100;
+    private const int EventsPerToken = 50;
 
     private readonly BucketRate? _rate = LimitOptions.Limited(options.Value.Limits.RequestsPerSecond, LimitOptions.DefaultRequestsPerSecond, environment) is { } rate
         ? BucketRate.Of(rate, options.Value.Limits.RequestBurst, time)
         : null;
 
+    // A quarter of those that a node reads at once.
+    private const int PagesAtOnce = 8;
+
+    private static readonly TimeSpan TurnTime = TimeSpan.FromSeconds(2);
+
     private readonly BucketSet<UserKey> _users = new(time);
+    private readonly FairPlaces<UserKey> _pages = new(PagesAtOnce);
 
     /// <exception cref="RealtimeException"><c>rate_limited</c>.</exception>
     public void Admit(Caller caller)
@@ -28,6 +34,26 @@ internal sealed class RequestLimiter(IOptions<RealtimeOptions> options, IHostEnv
     /// <param name="events">The most that the answer may have.</param>
     /// <exception cref="RealtimeException"><c>rate_limited</c>.</exception>
     public void AdmitPage(Caller caller, int events) => Admit(caller, 1 + ((events - 1) / EventsPerToken));
+
+    /// <summary>Reads a page when it is the user's turn: he has some at once, and others have theirs.</summary>
+    /// <exception cref="RealtimeException"><c>overloaded</c>.</exception>
+    public async Task<T> ReadInTurnAsync<T>(Caller caller, Func<Task<T>> read, CancellationToken cancellationToken)
+    {
+        var user = new UserKey(caller.Tenant, caller.UserId);
+        if (!await _pages.TryEnterAsync(user, TurnTime, cancellationToken))
+        {
+            throw new RealtimeException(ErrorCode.Overloaded, $"You have {PagesAtOnce} pages under way, and more waiting than can be read in time; try again.");
+        }
+
+        try
+        {
+            return await read();
+        }
+        finally
+        {
+            _pages.Leave(user);
+        }
+    }
 
     private void Admit(Caller caller, int tokens)
     {

@@ -2,6 +2,7 @@ using System.Data.Common;
 using Npgsql;
 using NpgsqlTypes;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Storage;
 
@@ -16,6 +17,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
 {
     private const int CommandTimeoutSeconds = 2;
     private const int MaxReaders = 32;
+    private const int MaxReadersOfTenant = 24;
 
     private static readonly TimeSpan TurnTime = TimeSpan.FromSeconds(2);
 
@@ -33,6 +35,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
     private static readonly string ReadSince = Read("e.created_at >= $3", "asc");
 
     private readonly SemaphoreSlim _readers = new(MaxReaders);
+    private readonly FairPlaces<string> _tenants = new(MaxReadersOfTenant);
 
     public bool AnnouncesAppends => false;
 
@@ -40,14 +43,21 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
 
     public async Task<LogPage> ReadAsync(TopicKey topic, LogRange range, int limit, CancellationToken cancellationToken)
     {
-        // Tip checks and appends need connections too, however many readers come at once.
-        if (!await _readers.WaitAsync(TurnTime, cancellationToken))
+        // Tip checks and appends need connections too, however many readers come at once; and other tenants' readers.
+        if (!await _tenants.TryEnterAsync(topic.Tenant, TurnTime, cancellationToken))
         {
             throw new RealtimeException(ErrorCode.Overloaded);
         }
 
+        var isReader = false;
         try
         {
+            isReader = await _readers.WaitAsync(TurnTime, cancellationToken);
+            if (!isReader)
+            {
+                throw new RealtimeException(ErrorCode.Overloaded);
+            }
+
             var retention = catalog.Find(topic)?.Retention ?? default;
             var now = time.GetUtcNow();
             if (range is LogRange.Since since)
@@ -66,7 +76,12 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
         }
         finally
         {
-            _readers.Release();
+            if (isReader)
+            {
+                _readers.Release();
+            }
+
+            _tenants.Leave(topic.Tenant);
         }
     }
 
