@@ -22,6 +22,8 @@ internal sealed class RealtimeOptions
 
     public LimitOptions Limits { get; set; } = new();
 
+    public EventOptions Events { get; set; } = new();
+
     public AuthOptions Auth { get; set; } = new();
 
     public FaultOptions Faults { get; set; } = new();

@@ -30,6 +30,9 @@ internal sealed class PublishLimiter : IAsyncDisposable
     /// <summary>The largest payload of any topic, in bytes.</summary>
     public int PayloadBytes => _limits.PayloadBytes;
 
+    /// <summary>How many members a payload may have in all.</summary>
+    public int PayloadMembers => _limits.PayloadMembers;
+
     /// <exception cref="RealtimeException"><c>rate_limited</c>, <c>payload_too_large</c>.</exception>
     public void Admit(Caller caller, int payloadBytes, int maxPayloadBytes)
     {
