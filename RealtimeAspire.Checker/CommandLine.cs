@@ -26,6 +26,11 @@ internal sealed record CommandLine
           --token …              a bearer token that may publish '{Load.LoadOptions.Event}' and subscribe; better in {TokenVariable}.
                                  Without one, tokens come from POST /auth/token, which there is in development only.
 
+        dotnet run --project RealtimeAspire.Checker -- {Events.EventCheck.Verb} --folder events [--released folder]
+
+          reads JSON Schemas of events (topic type/event.v1.json) and connects to nothing. Each has to be one that a
+          server takes, each version may only add to the one before, and a file to the one of the same name that is released.
+
         It ends with 0 when every promise held, 1 when one did not, 2 when it could not run.
         """;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealtimeAspire.Checker;
+using RealtimeAspire.Checker.Events;
 using RealtimeAspire.Checker.Load;
 using RealtimeAspire.Checker.Proof;
 
@@ -16,6 +17,11 @@ using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndTh
 using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, EndTheLoad);
 try
 {
+    if (args is [EventCheck.Verb, ..])
+    {
+        return CheckEvents(EventCheck.Parse(args[1..]));
+    }
+
     return await CheckAsync(CommandLine.Parse(args), TimeProvider.System, interrupted.Token);
 }
 catch (Exception exception) when (exception is FormatException or CannotRunException)
@@ -29,6 +35,17 @@ void EndTheLoad(PosixSignalContext signal)
 {
     signal.Cancel = !interrupted.IsCancellationRequested;
     interrupted.Cancel();
+}
+
+static int CheckEvents(EventCheck check)
+{
+    var found = check.Find();
+    foreach (var one in found)
+    {
+        Console.WriteLine(one);
+    }
+
+    return found.Count == 0 ? Held : Violated;
 }
 
 static async Task<int> CheckAsync(CommandLine line, TimeProvider time, CancellationToken interrupted)

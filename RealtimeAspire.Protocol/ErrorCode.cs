@@ -31,6 +31,12 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Clients may not publish this event here.</summary>
     public static readonly ErrorCode EventNotAllowed = new("event_not_allowed", 403, false, "Clients may not publish this event on this topic.");
 
+    /// <summary>Nobody has registered the event.</summary>
+    public static readonly ErrorCode EventUnknown = new("event_unknown", 400, false, "Topics of this type take registered events only; this one is not.");
+
+    /// <summary>Not a version of the event.</summary>
+    public static readonly ErrorCode VersionUnknown = new("version_unknown", 400, false, "The event is not registered in this version (v).");
+
     /// <summary>Not an id.</summary>
     public static readonly ErrorCode IdInvalid = new("id_invalid", 400, false, "An id is 1 to 128 visible ASCII characters.");
 
@@ -163,7 +169,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Every code there is.</summary>
     public static IReadOnlyList<ErrorCode> All { get; } =
     [
-        RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, IdInvalid, IdConflict,
+        RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, EventUnknown, VersionUnknown, IdInvalid, IdConflict,
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
         TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,

@@ -43,13 +43,14 @@ public static class RealtimeServer
         var services = builder.Services;
         services.AddOptions<RealtimeOptions>().BindConfiguration(RealtimeOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RealtimeOptions>, RealtimeOptionsValidator>();
+        services.AddSingleton<IValidateOptions<RealtimeOptions>, EventFolderValidator>();
         services.TryAddSingleton(TimeProvider.System);
         AddObservability(builder);
         builder.AddStores();
         AddPipeline(services);
         AddHub(services);
         AddHttp(services);
-        return new RealtimeBuilder(builder);
+        return new RealtimeBuilder(builder).AddConfiguredEvents(builder.Configuration);
     }
 
     /// <summary>Maps the hub and the HTTP API, with the middleware that they need before them.</summary>
@@ -193,6 +194,8 @@ public sealed class RealtimeBuilder(IHostApplicationBuilder builder)
 {
     internal IServiceCollection Services => builder.Services;
 
+    internal string ContentRoot => builder.Environment.ContentRootPath;
+
     /// <summary>
     /// Registers an event of topics of a type: each payload that is published is checked to have the form of <typeparamref name="T"/>,
     /// and <c>/asyncapi/v3.json</c> describes it, from which clients have their types. On members <c>[StringLength]</c>,
@@ -203,23 +206,19 @@ public sealed class RealtimeBuilder(IHostApplicationBuilder builder)
     /// <param name="eventName">The event name, for example <c>app:tick</c>.</param>
     /// <param name="payload">How the type looks as JSON, from a source-generated context; by default as reflection and the settings of the web have it.</param>
     /// <param name="fromClients">Whether clients may publish it, also where the topic type's <c>ClientEvents</c> do not say so.</param>
-    /// <exception cref="ArgumentException">No event can have this name.</exception>
+    /// <param name="version">The version (<c>v</c>) of the event whose payload this is, 1 or more. Those of other versions are registered beside it.</param>
+    /// <exception cref="ArgumentException">No event can have this name, or version.</exception>
     /// <exception cref="NotSupportedException">The type has a bound that a schema cannot say.</exception>
-    /// <exception cref="InvalidOperationException">The event is registered already.</exception>
+    /// <exception cref="InvalidOperationException">The event is registered already in this version.</exception>
     /// <example><code>builder.AddRealtime().AddEvent("ticker", "app:tick", AppJson.Default.Tick);</code></example>
-    public RealtimeBuilder AddEvent<T>(string topicType, string eventName, JsonTypeInfo<T>? payload = null, bool fromClients = false)
+    public RealtimeBuilder AddEvent<T>(string topicType, string eventName, JsonTypeInfo<T>? payload = null, bool fromClients = false, int version = 1)
     {
         if (!EventCatalog.IsName(eventName))
         {
             throw new ArgumentException($"“{eventName}” is no event name: 1 to {EventCatalog.MaxNameLength} letters, digits and . _ : -, a letter first.", nameof(eventName));
         }
 
-        if (Services.Any(service => service.ImplementationInstance is EventRule rule && rule.TopicType == topicType && rule.Event == eventName))
-        {
-            throw new InvalidOperationException($"{eventName} is registered already for topics of the type {topicType}.");
-        }
-
-        Services.AddSingleton(new EventRule(topicType, eventName, PayloadSchema.Of(payload ?? JsonSerializerOptions.Web.GetTypeInfo(typeof(T))), fromClients));
-        return this;
+        ArgumentOutOfRangeException.ThrowIfLessThan(version, 1);
+        return this.AddRule(new EventRule(topicType, eventName, PayloadSchema.Of(payload ?? JsonSerializerOptions.Web.GetTypeInfo(typeof(T))), fromClients, version));
     }
 }

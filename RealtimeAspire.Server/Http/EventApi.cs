@@ -27,7 +27,8 @@ internal static class EventApi
             .Produces<PublishReply>()
             .Produces<PublishOutcome[]>(StatusCodes.Status207MultiStatus)
             .WithErrors(
-                ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.EventInvalid, ErrorCode.IdInvalid, ErrorCode.PayloadInvalid, ErrorCode.BatchEmpty,
+                ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.EventInvalid, ErrorCode.EventUnknown, ErrorCode.VersionUnknown, ErrorCode.IdInvalid,
+                ErrorCode.PayloadInvalid, ErrorCode.BatchEmpty,
                 ErrorCode.Forbidden, ErrorCode.EventNotAllowed, ErrorCode.TopicTypeUnknown, ErrorCode.IdConflict, ErrorCode.PayloadTooLarge,
                 ErrorCode.BatchTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited, ErrorCode.LogUnavailable, ErrorCode.Overloaded);
         events.MapMethods("", ReadMethods.All, ReadAsync)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
@@ -27,19 +28,19 @@ internal sealed class EventDocument(TopicCatalog topics, EventCatalog events)
         var operations = new JsonObject();
         foreach (var policy in topics.Policies.OrderBy(policy => policy.Type, StringComparer.Ordinal))
         {
-            var messages = events.Rules.Where(rule => rule.TopicType == policy.Type).OrderBy(rule => rule.Event, StringComparer.Ordinal).ToList();
+            var messages = events.Rules.Where(rule => rule.TopicType == policy.Type).ToList();
             channels[policy.Type] = new JsonObject
             {
                 ["address"] = $"{policy.Type}:{{identifier}}",
                 ["parameters"] = new JsonObject { ["identifier"] = new JsonObject { ["description"] = "1 to 128 of `[A-Za-z0-9._~@|+=-]`." } },
-                ["messages"] = new JsonObject(messages.Select(rule => KeyValuePair.Create(rule.Event, (JsonNode?)ToMessage(rule, AddTo(schemas, rule.Payload), rule.FromClients || policy.ClientsMayPublish(rule.Event))))),
+                ["messages"] = new JsonObject(messages.Select(rule => KeyValuePair.Create(KeyOf(rule), (JsonNode?)ToMessage(rule, AddTo(schemas, rule.Payload), rule.FromClients || policy.ClientsMayPublish(rule.Event))))),
             };
             operations[policy.Type] = new JsonObject
             {
                 ["action"] = "send",
                 ["channel"] = new JsonObject { ["$ref"] = $"#/channels/{policy.Type}" },
                 ["summary"] = "What subscribers receive.",
-                ["messages"] = new JsonArray([.. messages.Select(rule => new JsonObject { ["$ref"] = $"#/channels/{policy.Type}/messages/{rule.Event}" })]),
+                ["messages"] = new JsonArray([.. messages.Select(rule => new JsonObject { ["$ref"] = $"#/channels/{policy.Type}/messages/{KeyOf(rule)}" })]),
             };
         }
 
@@ -59,6 +60,9 @@ internal sealed class EventDocument(TopicCatalog topics, EventCatalog events)
         };
     }
 
+    /// <summary>The event's name; one in a later version has that behind it, and no event's name has this sign.</summary>
+    private static string KeyOf(EventRule rule) => rule.Version == 1 ? rule.Event : string.Create(CultureInfo.InvariantCulture, $"{rule.Event}@{rule.Version}");
+
     private static JsonObject ToMessage(EventRule rule, string schema, bool fromClients) => new()
     {
         ["name"] = rule.Event,
@@ -69,6 +73,7 @@ internal sealed class EventDocument(TopicCatalog topics, EventCatalog events)
             ["properties"] = new JsonObject
             {
                 ["event"] = new JsonObject { ["const"] = rule.Event },
+                ["v"] = new JsonObject { ["const"] = rule.Version },
                 ["data"] = new JsonObject
                 {
                     ["type"] = "object",

@@ -85,7 +85,7 @@ internal sealed class CallPath(
         }
 
         // 1.
-        var payload = PayloadForm.RequireOptional(request.Payload, policy.PayloadBytes);
+        var payload = PayloadForm.RequireOptional(request.Payload, policy.PayloadBytes, limits.PayloadMembers);
         limits.Admit(caller, 0, policy.PayloadBytes);
 
         // 2.
@@ -164,7 +164,7 @@ internal sealed class CallPath(
     {
         var result = request.Error is { } error
             ? new CallResult(default, ToBody(error))
-            : new CallResult(PayloadForm.RequireOptional(request.Payload, limits.PayloadBytes), null);
+            : new CallResult(PayloadForm.RequireOptional(request.Payload, limits.PayloadBytes, limits.PayloadMembers), null);
         handed.Answer(connection, request.CallId ?? "", result);
     }
 

@@ -134,16 +134,12 @@ internal sealed class PublishPath(
             limits.Admit(caller, payload.Length, policy.PayloadBytes, connection);
 
             // 2.
-            RequireForm(request, payload);
+            RequireForm(request, payload, limits.PayloadMembers);
             activity?.SetTag(TagNames.Event, request.Event);
             access.RequirePublish(caller, policy, name, request.Event!);
 
             // 3.
-            if (events.Validate(policy.Type, request.Event!, request.Payload) is { } wrong)
-            {
-                throw new RealtimeException(ErrorCode.PayloadInvalid, wrong);
-            }
-
+            events.Require(policy, request.Event!, request.Version, request.Payload);
             var append = ToAppend(caller, name, request, payload, started, activity);
             if (policy.IsEphemeral(append.Event))
             {
@@ -195,7 +191,7 @@ internal sealed class PublishPath(
         ? throw new RealtimeException(ErrorCode.PayloadInvalid, "The payload is missing.")
         : JsonMarshal.GetRawUtf8Value(request.Payload);
 
-    private static void RequireForm(PublishRequest request, ReadOnlySpan<byte> payload)
+    private static void RequireForm(PublishRequest request, ReadOnlySpan<byte> payload, int maxMembers)
     {
         if (!EventCatalog.IsName(request.Event))
         {
@@ -217,7 +213,7 @@ internal sealed class PublishPath(
             throw new RealtimeException(ErrorCode.RequestInvalid, "A version (v) is 1 or more.");
         }
 
-        PayloadForm.Require(payload);
+        PayloadForm.Require(payload, maxMembers);
     }
 
     private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, long started, Activity? activity) => new()

@@ -23,6 +23,8 @@ internal sealed class RealtimeOptions
 
     public LimitOptions Limits { get; set; } = new();
 
+    public EventOptions Events { get; set; } = new();
+
     public AuthOptions Auth { get; set; } = new();
 
     /// <summary>What every signed-in user may do whose token says nothing of grants, beside what is open. Default: nothing.</summary>

@@ -18,6 +18,10 @@ internal sealed class LimitOptions
     [Range(1, 16 * 1024 * 1024)]
     public int PayloadBytes { get; set; } = 64 * 1024;
 
+    /// <summary>How many members the objects of a payload may have in all. Default: 1,000.</summary>
+    [Range(1, 1_000_000)]
+    public int PayloadMembers { get; set; } = 1_000;
+
     /// <summary>How many publishes a user has per second on this node; a payload counts once more for each 16 KiB. Default: 500.</summary>
     [Range(1, 1_000_000)]
     public int PublishesPerSecond { get; set; } = 500;

@@ -20,6 +20,9 @@ internal sealed class PublishLimiter(IOptions<RealtimeOptions> options, TenantLi
     /// <summary>The largest payload of any topic, in bytes.</summary>
     public int PayloadBytes => _limits.PayloadBytes;
 
+    /// <summary>How many members a payload may have in all.</summary>
+    public int PayloadMembers => _limits.PayloadMembers;
+
     /// <param name="caller">Who publishes.</param>
     /// <param name="payloadBytes">How much.</param>
     /// <param name="maxPayloadBytes">And how much it may be.</param>

@@ -18,7 +18,7 @@ internal sealed class PayloadSchema
     private PayloadSchema(string name, JsonNode json)
     {
         (Name, Json) = (name, json);
-        _check = PayloadCheck.Compile(json);
+        _check = SchemaReader.Read(json);
     }
 
     /// <summary>The type's name, in letters and digits.</summary>
@@ -34,6 +34,18 @@ internal sealed class PayloadSchema
         var json = type.GetJsonSchemaAsNode(new JsonSchemaExporterOptions { TreatNullObliviousAsNonNullable = true, TransformSchemaNode = Describe });
         // Parsed, its numbers are of one kind, whoever wrote them.
         return new PayloadSchema(NameOf(type.Type), JsonNode.Parse(json.ToJsonString())!);
+    }
+
+    /// <summary>Takes one that was written by hand.</summary>
+    /// <param name="name">In letters and digits.</param>
+    /// <param name="json">The schema.</param>
+    /// <exception cref="NotSupportedException">It has a word that is not known here, or one that is not used as it should be.</exception>
+    public static PayloadSchema Of(string name, JsonNode json)
+    {
+        var schema = new PayloadSchema(name, json);
+        // Of what is inside a document only the root may say it.
+        (json as JsonObject)?.Remove("$schema");
+        return schema;
     }
 
     /// <summary>What is wrong with an untrusted payload; null when nothing is.</summary>

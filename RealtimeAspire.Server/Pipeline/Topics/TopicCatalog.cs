@@ -93,6 +93,7 @@ internal sealed class TopicCatalog
             Publishers = configured.Publishers,
             ClientEvents = configured.ClientEvents ?? (room ? RoomClientEvents : DefaultClientEvents),
             EphemeralEvents = configured.EphemeralEvents ?? (room ? RoomEphemeralEvents : []),
+            UnknownEvents = configured.UnknownEvents,
             PayloadBytes = configured.PayloadBytes ?? options.Limits.PayloadBytes,
             Retention = new Retention(configured.Retention.Events ?? fallback.Events, configured.Retention.Age ?? fallback.Age),
             RewindEvents = configured.RewindEvents ?? options.Limits.HistoryEvents,

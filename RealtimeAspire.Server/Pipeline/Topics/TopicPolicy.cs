@@ -21,6 +21,8 @@ internal sealed record TopicPolicy
     /// <inheritdoc cref="ClientEvents"/>
     public IReadOnlyList<string> EphemeralEvents { get; init; } = [];
 
+    public UnknownEvents UnknownEvents { get; init; }
+
     public required int PayloadBytes { get; init; }
 
     public Retention Retention { get; init; }

@@ -24,6 +24,10 @@ internal sealed class TopicTypeOptions
     [MaxLength(100)]
     public string[]? EphemeralEvents { get; set; }
 
+    /// <summary>What becomes of events that nobody has registered: Allow, with any payload, or Refuse. Default: Allow.</summary>
+    [EnumDataType(typeof(UnknownEvents))]
+    public UnknownEvents UnknownEvents { get; set; } = UnknownEvents.Allow;
+
     /// <summary>The largest payload, in bytes of its JSON, at most <c>Realtime:Limits:PayloadBytes</c>, which is the default.</summary>
     [Range(1, 16 * 1024 * 1024)]
     public int? PayloadBytes { get; set; }
@@ -65,6 +69,16 @@ internal enum Durability
 
     /// <summary>Stored nowhere: passed on to who listens.</summary>
     Ephemeral,
+}
+
+/// <summary>What becomes of events that nobody has registered.</summary>
+internal enum UnknownEvents
+{
+    /// <summary>They may have any payload.</summary>
+    Allow,
+
+    /// <summary>They are refused with <c>event_unknown</c>.</summary>
+    Refuse,
 }
 
 /// <summary>Who may publish on topics of a type.</summary>

@@ -36,7 +36,9 @@ export function isDocument(value: unknown): value is Record<string, unknown> {
 export function eventsOf(document: Record<string, unknown>): Events {
   const names = new Map<string, Schema[]>();
   for (const channel of Object.values(at(document, "channels") ?? {})) {
-    for (const [name, message] of Object.entries(at(channel, "messages") ?? {})) {
+    for (const [key, message] of Object.entries(at(channel, "messages") ?? {})) {
+      // Of an event in several versions each is a message of its own; a reader may get any of them.
+      const name = (at(message, "name") as unknown as string | undefined) ?? key;
       const payload = at(message, "payload", "properties", "data", "properties", "payload");
       if (payload === undefined) continue;
       const known = names.get(name) ?? [];

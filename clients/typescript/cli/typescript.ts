@@ -75,7 +75,7 @@ class Writer {
     let name = this.#names.get(reference);
     if (name === undefined) {
       const taken = new Set([...this.#names.values(), map]);
-      const words = reference.replace(components, "").split(/[^\p{L}\p{N}]+/u).filter(word => word !== "properties");
+      const words = reference.replace(components, "").split(/[^\p{L}\p{N}]+/u).filter(word => word !== "properties" && word !== "definitions");
       const wanted = words.map(word => word.charAt(0).toUpperCase() + word.slice(1)).join("").replace(/^(?=\p{N})/u, "_");
       name = wanted;
       for (let number = 2; taken.has(name); number++) name = `${wanted}${number}`;

@@ -32,6 +32,13 @@ test("an event of two types of topics has either payload", () => {
   assert.match(toTypeScript(eventsOf(document)), /"x": string \| number;/);
 });
 
+test("an event in several versions has either payload, under its one name", () => {
+  const message = (type: string) => ({ name: "x", payload: { properties: { data: { properties: { payload: { type } } } } } });
+  const document = { asyncapi: "3.0.0", channels: { room: { messages: { "x": message("string"), "x@2": message("number") } } } };
+
+  assert.match(toTypeScript(eventsOf(document)), /\{\n {2}"x": string \| number;\n\}/);
+});
+
 test("what is required, may be null or is bounded is said", () => {
   const schema: Schema = {
     description: "An order.",
