@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Hosting;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline.Audit;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -36,7 +37,7 @@ internal static class TokenApi
                 ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported);
     }
 
-    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, IHostEnvironment environment)
+    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, AuditTrail audit, IHostEnvironment environment)
     {
         if (!environment.IsDevelopment())
         {
@@ -45,6 +46,9 @@ internal static class TokenApi
 
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
-        return TypedResults.Ok(issuer.Issue(request.User, request.Tenant, request.Grants));
+        var reply = issuer.Issue(request.User, request.Tenant, request.Grants);
+        audit.Record(
+            AuditAction.SignIn, request.Tenant ?? AuditEntry.NoTenant, AuditActor.User(request.User!), source: AuditSource.Of(context), details: ("identity", "development"));
+        return TypedResults.Ok(reply);
     }
 }

@@ -1,6 +1,7 @@
 using System.Threading.RateLimiting;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
@@ -9,11 +10,12 @@ namespace RealtimeAspire.Server.Pipeline.Limits;
 internal sealed class PublishLimiter : IAsyncDisposable
 {
     private readonly LimitOptions _limits;
+    private readonly AuditTrail? _audit;
     private readonly PartitionedRateLimiter<Caller> _rates;
 
-    public PublishLimiter(IOptions<RealtimeOptions> options)
+    public PublishLimiter(IOptions<RealtimeOptions> options, AuditTrail? audit = null)
     {
-        _limits = options.Value.Limits;
+        (_limits, _audit) = (options.Value.Limits, audit);
         // About ten portions a second, so that a bucket that ran dry does not open for a whole second at once.
         var portion = Math.Max(1, _limits.PublishesPerSecond / 10);
         _rates = PartitionedRateLimiter.Create<Caller, Caller>(caller =>
@@ -38,6 +40,7 @@ internal sealed class PublishLimiter : IAsyncDisposable
             using var lease = _rates.AttemptAcquire(caller);
             if (!lease.IsAcquired)
             {
+                _audit?.Record(AuditAction.LimitTripped, caller.Tenant, AuditActor.Of(caller), "user_publishes", ErrorCode.RateLimited.Code);
                 throw new RealtimeException(ErrorCode.RateLimited);
             }
         }
