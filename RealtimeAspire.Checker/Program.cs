@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealtimeAspire.Checker;
+using RealtimeAspire.Checker.Audit;
 using RealtimeAspire.Checker.Load;
 using RealtimeAspire.Checker.Proof;
 
@@ -7,7 +8,7 @@ const int Held = 0, Violated = 1, CouldNotRun = 2;
 
 if (CommandLine.AsksForHelp(args))
 {
-    Console.WriteLine(CommandLine.Help);
+    Console.WriteLine(args is [AuditCommandLine.Verb, ..] ? AuditCommandLine.Help : CommandLine.Help);
     return Held;
 }
 
@@ -16,7 +17,9 @@ using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndTh
 using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, EndTheLoad);
 try
 {
-    return await CheckAsync(CommandLine.Parse(args), TimeProvider.System, interrupted.Token);
+    return args is [AuditCommandLine.Verb, ..]
+        ? await AuditVerification.RunAsync(AuditCommandLine.Parse(args[1..]), TimeProvider.System, interrupted.Token) ? Held : Violated
+        : await CheckAsync(CommandLine.Parse(args), TimeProvider.System, interrupted.Token);
 }
 catch (Exception exception) when (exception is FormatException or CannotRunException)
 {
