@@ -22,6 +22,7 @@ if (builder.Configuration.GetValue("UseVolumes", true))
 
 // All nodes sign and check the development identity's tokens with one key, which outlives the run.
 var signingKey = builder.AddParameter("signing-key", new GenerateParameterDefault { MinLength = 48, Special = false }, secret: true, persist: true);
+var auditKey = builder.AddParameter("audit-key", new GenerateParameterDefault { MinLength = 48, Special = false }, secret: true, persist: true);
 var environment = builder.Environment.EnvironmentName;
 
 var api = builder.AddProject<Projects.RealtimeAspire_Api>("api")
@@ -32,6 +33,7 @@ var api = builder.AddProject<Projects.RealtimeAspire_Api>("api")
     .WithReference(database).WaitFor(database)
     .WithEnvironment("ASPNETCORE_ENVIRONMENT", environment)
     .WithEnvironment("Realtime__Auth__SigningKey", signingKey)
+    .WithEnvironment("Realtime__Audit__Key", auditKey)
     .WithRestartOnCrash();
 
 var web = builder.AddProject<Projects.RealtimeAspire_Web>("web")

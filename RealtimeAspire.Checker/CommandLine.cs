@@ -13,6 +13,7 @@ internal sealed record CommandLine
         subscriber once and in order, nothing else does, and everybody sees the same log. It uses topics of its own.
 
         dotnet run --project RealtimeAspire.Checker -- http://localhost:5200 [options]
+        dotnet run --project RealtimeAspire.Checker -- audit --help     verifies the audit trail
 
           --topics 5             topics that it makes
           --publishers 8         each publishes to all of them, one in three over HTTP

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealtimeAspire.Checker;
+using RealtimeAspire.Checker.Audit;
 using RealtimeAspire.Checker.Events;
 using RealtimeAspire.Checker.Load;
 using RealtimeAspire.Checker.Proof;
@@ -8,7 +9,7 @@ const int Held = 0, Violated = 1, CouldNotRun = 2;
 
 if (CommandLine.AsksForHelp(args))
 {
-    Console.WriteLine(CommandLine.Help);
+    Console.WriteLine(args is [AuditCommandLine.Verb, ..] ? AuditCommandLine.Help : CommandLine.Help);
     return Held;
 }
 
@@ -17,12 +18,12 @@ using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndTh
 using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, EndTheLoad);
 try
 {
-    if (args is [EventCheck.Verb, ..])
+    return args switch
     {
-        return CheckEvents(EventCheck.Parse(args[1..]));
-    }
-
-    return await CheckAsync(CommandLine.Parse(args), TimeProvider.System, interrupted.Token);
+        [EventCheck.Verb, ..] => CheckEvents(EventCheck.Parse(args[1..])),
+        [AuditCommandLine.Verb, ..] => await AuditVerification.RunAsync(AuditCommandLine.Parse(args[1..]), TimeProvider.System, interrupted.Token) ? Held : Violated,
+        _ => await CheckAsync(CommandLine.Parse(args), TimeProvider.System, interrupted.Token),
+    };
 }
 catch (Exception exception) when (exception is FormatException or CannotRunException)
 {

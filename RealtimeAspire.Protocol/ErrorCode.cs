@@ -154,6 +154,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>The topic's log did not answer in time. Whether the event was appended is unknown: retry with the same id.</summary>
     public static readonly ErrorCode LogUnavailable = new("log_unavailable", 503, true, "The topic's log cannot be reached; try again with the same id.");
 
+    /// <summary>The audit trail did not answer in time. What must be on record before it is done was not done.</summary>
+    public static readonly ErrorCode AuditUnavailable = new("audit_unavailable", 503, true, "The audit trail cannot be reached, and without it this is not done; try again.");
+
     /// <summary>More is waiting than the server takes.</summary>
     public static readonly ErrorCode Overloaded = new("overloaded", 503, true, "The server has more waiting than it takes; try again.");
 
@@ -174,7 +177,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
         TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, TenantSuspended, TenantUnknown, QuotaExceeded, UserInvalid, DevelopmentOnly,
-        OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, Overloaded, Draining,
+        OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];
 

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Calls;
@@ -47,6 +48,7 @@ internal static class RealtimeStores
             AddPostgres(services);
         }
 
+        services.AddAudit(hasPostgres);
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<TenantRegistry>(provider, new TenantsAreKept(hasPostgres)));
         services.AddSingleton<ITenantQuotas>(provider => provider.GetRequiredService<TenantRegistry>());
         services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()));

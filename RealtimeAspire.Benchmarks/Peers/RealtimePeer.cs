@@ -31,6 +31,7 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
         ["ConnectionStrings__redis"] = surroundings.Redis[Durability],
         ["ConnectionStrings__realtime"] = surroundings.Postgres,
         ["Realtime__Auth__SigningKey"] = surroundings.SigningKey,
+        ["Realtime__Audit__Key"] = surroundings.SigningKey,
         [$"Realtime__TopicTypes__{Durability}__Durability"] = $"{Kind}",
         [$"Realtime__TopicTypes__{Durability}__Open"] = "true",
         ["Realtime__Limits__PublishesPerSecond"] = "1000000",

@@ -1,10 +1,11 @@
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Http;
 
-/// <summary>Makes, changes and takes back service keys: authorize, validate, store.</summary>
-internal sealed class KeyPath(ServiceKeyStore store, TimeProvider time)
+/// <summary>Makes, changes and takes back service keys: authorize, validate, put it on record, store.</summary>
+internal sealed class KeyPath(ServiceKeyStore store, AuditTrail audit, TimeProvider time)
 {
     private const int MaxNameLength = 100;
 
@@ -37,6 +38,7 @@ internal sealed class KeyPath(ServiceKeyStore store, TimeProvider time)
 
         var (id, secret) = ServiceKey.Make();
         DateTimeOffset? expires = request.ExpiresInSeconds is { } life ? time.GetUtcNow().AddSeconds(life) : null;
+        await RecordAsync(AuditAction.KeyCreated, caller, id);
         await store.AddAsync(caller.Tenant, id, ServiceKey.HashOf(secret), name, request.Grants, caller.UserId, expires, cancellationToken);
         return new KeyReply(id, ServiceKey.ToText(id, secret));
     }
@@ -58,6 +60,7 @@ internal sealed class KeyPath(ServiceKeyStore store, TimeProvider time)
         }
 
         var (_, secret) = ServiceKey.Make();
+        await RecordAsync(AuditAction.KeyRotated, caller, id);
         return await store.RotateAsync(caller.Tenant, id, ServiceKey.HashOf(secret), time.GetUtcNow().AddSeconds(request.OverlapSeconds), cancellationToken) is null
             ? throw Unknown()
             : new KeyReply(id, ServiceKey.ToText(id, secret));
@@ -67,11 +70,15 @@ internal sealed class KeyPath(ServiceKeyStore store, TimeProvider time)
     public async Task RevokeAsync(Caller caller, string id, CancellationToken cancellationToken)
     {
         TopicAccess.RequireManage(caller, Managed);
+        await RecordAsync(AuditAction.KeyRevoked, caller, id);
         if (!await store.RevokeAsync(caller.Tenant, id, cancellationToken))
         {
             throw Unknown();
         }
     }
+
+    private Task RecordAsync(AuditAction action, Caller caller, string id) =>
+        audit.RecordAsync(action, caller.Tenant, AuditActor.Of(caller), $"{Caller.KeyPrefix}{id}");
 
     private static RealtimeException Unknown() => new(ErrorCode.NotFound, "There is no such key, or it counts no more.");
 }

@@ -16,6 +16,7 @@ internal static class TagNames
     public const string Outcome = "realtime.outcome";
     public const string ErrorCode = "realtime.error.code";
     public const string Limit = "realtime.limit";
+    public const string AuditAction = "realtime.audit.action";
 
     public const string DbSystem = "db.system";
     public const string DbSystemName = "db.system.name";

@@ -1,4 +1,5 @@
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -6,9 +7,9 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>
-/// Says who is what in a topic: look up what the caller is now, authorize, keep it sensible, store. Every node does as it says within a second.
+/// Says who is what in a topic: look up what the caller is now, authorize, put it on record, keep it sensible, store. Every node does as it says within a second.
 /// </summary>
-internal sealed class MembershipPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, AccessStore store)
+internal sealed class MembershipPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, AccessStore store, AuditTrail audit)
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
@@ -33,6 +34,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
             }
         }
 
+        await RecordAsync(AuditAction.GrantChanged, caller, topic, ("privacy", showsPast ? "private, shows its past" : "private"));
         return await store.MakePrivateAsync(topic, showsPast, caller.UserId, cancellationToken);
     }
 
@@ -43,6 +45,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
     {
         var (topic, _) = await ParseAsync(caller, topicName, cancellationToken);
         TopicAccess.RequireManage(caller, topic.Name);
+        await RecordAsync(AuditAction.GrantChanged, caller, topic, ("privacy", "open"));
         await store.OpenAsync(topic, cancellationToken);
     }
 
@@ -83,6 +86,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         }
 
         TopicAccess.RequireManage(caller, topic.Name);
+        await RecordAsync(AuditAction.MemberChanged, caller, topic, ("user", user), ("role", role!));
         RequireDone(await store.SetMemberAsync(topic, user, wanted, MayMakeOwners(caller, topic.Name), cancellationToken));
     }
 
@@ -106,6 +110,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
             TopicAccess.RequireManage(caller, topic.Name);
         }
 
+        await RecordAsync(isOneself ? AuditAction.MemberChanged : AuditAction.Kick, caller, topic, ("user", user), ("role", "none"));
         RequireDone(await store.RemoveMemberAsync(topic, user, isOneself || MayMakeOwners(caller, topic.Name), cancellationToken));
     }
 
@@ -128,6 +133,9 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
                 : new RealtimeException(ErrorCode.Forbidden, "What owners are, only owners say.");
         }
     }
+
+    private Task RecordAsync(AuditAction action, Caller caller, TopicKey topic, params ReadOnlySpan<(string Name, string Value)> details) =>
+        audit.RecordAsync(action, caller.Tenant, AuditActor.Of(caller), topic.Name.Value, details: details);
 
     /// <summary>Another node may have made him what he is a moment ago. What cannot be read is as it was: nobody gains by that.</summary>
     private async Task<(TopicKey Topic, TopicPolicy Policy)> ParseAsync(Caller caller, string topicName, CancellationToken cancellationToken)

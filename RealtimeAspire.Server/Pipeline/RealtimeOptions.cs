@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Limits;
@@ -32,6 +33,8 @@ internal sealed class RealtimeOptions
     public GrantOptions[] Grants { get; set; } = [];
 
     public TenantOptions Tenants { get; set; } = new();
+
+    public AuditOptions Audit { get; set; } = new();
 
     public FaultOptions Faults { get; set; } = new();
 

@@ -21,6 +21,8 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckAnnotations(Key("Limits"), options.Limits, errors);
         CheckAnnotations(Key("Auth"), options.Auth, errors);
         CheckAnnotations(Key("Connections"), options.Connections, errors);
+        CheckAnnotations(Key("Audit"), options.Audit, errors);
+        errors.AddRange(options.Audit.Check(Key("Audit")));
         CheckSigningKey(options.Auth, errors);
         CheckLimits(options, errors);
         CheckOrigins(options.AllowedOrigins, errors);

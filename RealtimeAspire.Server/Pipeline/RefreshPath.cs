@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Limits;
@@ -12,7 +13,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <summary>
 /// A new token for a living connection: admit, authenticate it as at the door, compare who it names, end what it gives no right to, prolong the connection.
 /// </summary>
-internal sealed class RefreshPath(RequestLimiter limits, IServiceScopeFactory scopes, RightsCheck check, TimeProvider time)
+internal sealed class RefreshPath(RequestLimiter limits, IServiceScopeFactory scopes, RightsCheck check, AuditTrail audit, TimeProvider time)
 {
     /// <param name="connection">Whose token it shall be.</param>
     /// <param name="token">Untrusted.</param>
@@ -26,6 +27,8 @@ internal sealed class RefreshPath(RequestLimiter limits, IServiceScopeFactory sc
         var result = await door.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme);
         if (!result.Succeeded)
         {
+            audit.Record(
+                AuditAction.TokenRefused, connection.Caller.Tenant, AuditActor.Of(connection.Caller), "refresh", TokenFailure.ReasonOf(result.Failure));
             throw result.Failure as RealtimeException ?? new RealtimeException(ErrorCode.TokenInvalid);
         }
 
@@ -37,6 +40,8 @@ internal sealed class RefreshPath(RequestLimiter limits, IServiceScopeFactory sc
 
         if (caller != connection.Caller)
         {
+            audit.Record(
+                AuditAction.SubjectMismatch, connection.Caller.Tenant, AuditActor.Of(connection.Caller), AuditActor.Of(caller).ToString(), ErrorCode.TokenSubjectMismatch.Code);
             throw new RealtimeException(ErrorCode.TokenSubjectMismatch);
         }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
 
@@ -38,6 +39,7 @@ internal sealed record HistoryAnswer(IReadOnlyList<EncodedEvent> Events, Positio
 [JsonSerializable(typeof(HistoryAnswer))]
 [JsonSerializable(typeof(EncodedEvent[]))]
 [JsonSerializable(typeof(AccessChange))]
+[JsonSerializable(typeof(AuditPage))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenReply))]
 internal sealed partial class ServerJson : JsonSerializerContext

@@ -122,7 +122,7 @@ public sealed partial class AppHostScenarios
             [
                 typeof(Projects.RealtimeAspire_AppHost).Assembly.Location, "--Ports:Web=0", "--Ports:Api=0", "--Ports:Dashboard=0",
                 "--Parameters:redis-password=redis-secret", "--Parameters:postgres-password=postgres-secret",
-                "--Parameters:signing-key=a-signing-key-of-the-tests-and-of-nobody-else", .. args,
+                "--Parameters:signing-key=a-signing-key-of-the-tests-and-of-nobody-else", "--Parameters:audit-key=an-audit-key-of-the-tests-and-of-nobody-else", .. args,
             ])
             {
                 RedirectStandardOutput = true,

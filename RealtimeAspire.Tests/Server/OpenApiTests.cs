@@ -68,7 +68,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
         [
-            "/auth/token", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics/events", "/topics/poll", "/topics/stream",
+            "/audit", "/auth/token", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics/events", "/topics/poll", "/topics/stream",
             "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
             "/topics/{topic}/members/{user}", "/topics/{topic}/privacy",
         ],

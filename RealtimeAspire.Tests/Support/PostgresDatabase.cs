@@ -26,6 +26,8 @@ public sealed class PostgresDatabase : IAsyncDisposable
 
     public NpgsqlDataSource DataSource { get; }
 
+    public string ConnectionString => _connection.ConnectionString;
+
     /// <param name="topology">Whose server it is.</param>
     /// <param name="migrations">How many of the migrations are applied; all by default.</param>
     public static async Task<PostgresDatabase> CreateAsync(Topology topology, int migrations = int.MaxValue)

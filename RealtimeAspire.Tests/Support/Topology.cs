@@ -142,7 +142,7 @@ public sealed class Topology : IAsyncLifetime
         [
             "--Ports:Web=0", "--Ports:Api=0", "--Ports:Dashboard=0", "--UseVolumes=false",
             "--Parameters:redis-password=redis-secret", "--Parameters:postgres-password=postgres-secret",
-            "--Parameters:signing-key=a-signing-key-of-the-tests-and-of-nobody-else",
+            "--Parameters:signing-key=a-signing-key-of-the-tests-and-of-nobody-else", "--Parameters:audit-key=an-audit-key-of-the-tests-and-of-nobody-else",
             .. more,
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.RealtimeAspire_AppHost>(

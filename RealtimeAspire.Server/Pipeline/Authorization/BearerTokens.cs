@@ -8,6 +8,7 @@ using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline.Audit;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -124,6 +125,12 @@ internal static class BearerTokens
             RealtimeException refused => (refused.Error, refused.Message),
             _ => (ErrorCode.TokenInvalid, (string?)null),
         };
+        if (context.AuthenticateFailure is { } failure)
+        {
+            context.HttpContext.RequestServices.GetRequiredService<AuditTrail>().Record(
+                AuditAction.TokenRefused, AuditEntry.NoTenant, AuditActor.Unknown, "door", TokenFailure.ReasonOf(failure), AuditSource.Of(context.HttpContext));
+        }
+
         if (error.Status == StatusCodes.Status401Unauthorized)
         {
             context.Response.Headers.WWWAuthenticate = error == ErrorCode.TokenRequired ? Scheme : $"{Scheme} error=\"invalid_token\"";

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Hosting;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
@@ -37,7 +38,8 @@ internal static class TokenApi
                 ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited);
     }
 
-    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, LoginLimiter logins, ConnectLimiter connects, IHostEnvironment environment)
+    private static async Task<Ok<TokenReply>> IssueAsync(
+        HttpContext context, TokenIssuer issuer, LoginLimiter logins, ConnectLimiter connects, AuditTrail audit, IHostEnvironment environment)
     {
         if (!environment.IsDevelopment())
         {
@@ -52,6 +54,9 @@ internal static class TokenApi
             throw new RealtimeException(ErrorCode.RateLimited, "Too many tries to sign in; wait a little.") { RetryAfter = wait };
         }
 
-        return TypedResults.Ok(issuer.Issue(request.User, request.Tenant, request.Grants));
+        var reply = issuer.Issue(request.User, request.Tenant, request.Grants);
+        audit.Record(
+            AuditAction.SignIn, request.Tenant ?? AuditEntry.NoTenant, AuditActor.User(request.User!), source: AuditSource.Of(context), details: ("identity", "development"));
+        return TypedResults.Ok(reply);
     }
 }

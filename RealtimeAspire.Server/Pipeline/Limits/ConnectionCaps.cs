@@ -2,13 +2,14 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
 
 /// <summary>How many connections there may be: on this node, of a tenant on all nodes, of a user on this one.</summary>
 internal sealed class ConnectionCaps(
-    IOptions<RealtimeOptions> options, IHostEnvironment environment, TenantLimits tenants, TenantShares shares, LimitInstruments instruments)
+    IOptions<RealtimeOptions> options, IHostEnvironment environment, TenantLimits tenants, TenantShares shares, LimitInstruments instruments, AuditTrail? audit = null)
 {
     // Nobody knows when one will go.
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
@@ -77,6 +78,7 @@ internal sealed class ConnectionCaps(
     private RealtimeException Refuse(string limit, Caller caller)
     {
         instruments.Refused(limit, caller.Tenant);
+        audit?.Record(AuditAction.LimitTripped, caller.Tenant, AuditActor.Of(caller), limit, ErrorCode.TooManyConnections.Code);
         var sentence = limit switch
         {
             LimitNames.UserConnections => "You have as many connections here as you may have; close one.",

@@ -1,13 +1,15 @@
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
 
 /// <summary>Admits publishes: how fast a connection, its user and their tenant may publish, and the size of the payload.</summary>
-internal sealed class PublishLimiter(IOptions<RealtimeOptions> options, TenantLimits tenants, TenantShares shares, LimitInstruments instruments, TimeProvider time)
+internal sealed class PublishLimiter(
+    IOptions<RealtimeOptions> options, TenantLimits tenants, TenantShares shares, LimitInstruments instruments, TimeProvider time, AuditTrail? audit = null)
 {
     /// <summary>A larger payload counts as several publishes.</summary>
     private const int BytesPerToken = 16 * 1024;
@@ -75,6 +77,7 @@ internal sealed class PublishLimiter(IOptions<RealtimeOptions> options, TenantLi
     private RealtimeException Refuse(string limit, Caller caller, TimeSpan wait, string? sentence = null)
     {
         instruments.Refused(limit, caller.Tenant);
+        audit?.Record(AuditAction.LimitTripped, caller.Tenant, AuditActor.Of(caller), limit, ErrorCode.RateLimited.Code);
         return new RealtimeException(ErrorCode.RateLimited, sentence ?? ErrorCode.RateLimited.Sentence) { RetryAfter = wait };
     }
 

@@ -2,12 +2,14 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
 
 /// <summary>Admits what a user asks for beside publishes and calls: subscribes, pages of the past, acknowledges, handlers.</summary>
-internal sealed class RequestLimiter(IOptions<RealtimeOptions> options, IHostEnvironment environment, LimitInstruments instruments, TimeProvider time)
+internal sealed class RequestLimiter(
+    IOptions<RealtimeOptions> options, IHostEnvironment environment, LimitInstruments instruments, TimeProvider time, AuditTrail? audit = null)
 {
     /// <summary>A page counts once for each begun so many events that it may have.</summary>
     private const int EventsPerToken = 50;
@@ -60,6 +62,7 @@ internal sealed class RequestLimiter(IOptions<RealtimeOptions> options, IHostEnv
         if (_rate is { } rate && !caller.IsServer && _users.Take(new UserKey(caller.Tenant, caller.UserId), rate, tokens) is { } wait)
         {
             instruments.Refused(LimitNames.Requests, caller.Tenant);
+            audit?.Record(AuditAction.LimitTripped, caller.Tenant, AuditActor.Of(caller), LimitNames.Requests, ErrorCode.RateLimited.Code);
             throw new RealtimeException(ErrorCode.RateLimited, "Too many requests; slow down.") { RetryAfter = wait };
         }
     }
