@@ -8,7 +8,7 @@ namespace RealtimeAspire.Server.Http;
 /// <summary>Errors over HTTP: problem details with the stable <c>code</c> and whether trying again may help.</summary>
 internal static class Problems
 {
-    public static IResult From(ErrorCode error, string? sentence = null) => new Problem(error, sentence ?? error.Sentence);
+    public static IResult From(ErrorCode error, string? sentence = null, TimeSpan? retryAfter = null) => new Problem(error, sentence ?? error.Sentence, retryAfter);
 
     /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem.</summary>
     public static RouteGroupBuilder WithProblems(this RouteGroupBuilder group) => group.AddEndpointFilter(async (context, next) =>
@@ -19,7 +19,7 @@ internal static class Problems
         }
         catch (RealtimeException exception)
         {
-            return From(exception.Error, exception.Message);
+            return From(exception.Error, exception.Message, exception.RetryAfter);
         }
     });
 
@@ -46,9 +46,9 @@ internal static class Problems
         context.ProblemDetails.Extensions.TryAdd("retryable", error.Retryable);
     }
 
-    private sealed class Problem(ErrorCode error, string sentence) : IResult
+    private sealed class Problem(ErrorCode error, string sentence, TimeSpan? retryAfter) : IResult
     {
-        private const string RetryAfterSeconds = "1";
+        private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
         public Task ExecuteAsync(HttpContext httpContext)
         {
@@ -56,7 +56,7 @@ internal static class Problems
             headers.CacheControl = "no-store";
             if (error.Status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable)
             {
-                headers.RetryAfter = RetryAfterSeconds;
+                headers.RetryAfter = $"{Math.Ceiling((retryAfter ?? Soon).TotalSeconds):0}";
             }
 
             return TypedResults.Problem(

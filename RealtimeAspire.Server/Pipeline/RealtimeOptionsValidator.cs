@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline;
@@ -19,7 +20,8 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckAnnotations(Key("Limits"), options.Limits, errors);
         CheckAnnotations(Key("Auth"), options.Auth, errors);
         CheckAnnotations(Key("Connections"), options.Connections, errors);
-        CheckSigningKey(options.Auth, errors);
+        CheckIdentity(options.Auth, errors);
+        CheckProxies(options.TrustedProxies, errors);
         CheckLimits(options, errors);
         CheckOrigins(options.AllowedOrigins, errors);
         CheckGrants(options.Grants, errors);
@@ -43,12 +45,49 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         errors.AddRange(results.Select(result => $"{key}:{string.Join(',', result.MemberNames)}: {result.ErrorMessage}"));
     }
 
-    private static void CheckSigningKey(AuthOptions auth, List<string> errors)
+    private static void CheckIdentity(AuthOptions auth, List<string> errors)
     {
+        if (!auth.IsBuiltIn && !auth.HasAuthority)
+        {
+            errors.Add($"{Key("Auth")}: nobody could sign in: set Authority to an OIDC authority's address, or BuiltIn to true and SigningKey to a secret.");
+        }
+
         var bytes = Encoding.UTF8.GetByteCount(auth.SigningKey ?? "");
-        if (bytes < AuthOptions.MinKeyBytes)
+        if (auth.IsBuiltIn && bytes < AuthOptions.MinKeyBytes)
         {
             errors.Add($"{Key("Auth:SigningKey")}: a key of {AuthOptions.MinKeyBytes} bytes or more is required, {(bytes == 0 ? "none is configured" : $"this one has {bytes}")}.");
+        }
+
+        var unknown = (auth.Algorithms ?? []).Where(algorithm => !AuthOptions.KnownAlgorithms.Contains(algorithm)).ToArray();
+        if (unknown.Length > 0)
+        {
+            errors.Add($"{Key("Auth:Algorithms")}: '{unknown[0]}' is none of {string.Join(", ", AuthOptions.KnownAlgorithms)}.");
+        }
+
+        if (auth.HasAuthority && auth.IsBuiltIn && auth.Authority!.TrimEnd('/') == auth.Issuer.TrimEnd('/'))
+        {
+            errors.Add($"{Key("Auth:Issuer")}: is the authority's; the built-in identity needs another one.");
+        }
+
+        if (auth.LockoutMaxSeconds < auth.LockoutSeconds)
+        {
+            errors.Add($"{Key("Auth:LockoutMaxSeconds")}: must be at least {Key("Auth:LockoutSeconds")}.");
+        }
+
+        if (auth.RefreshMaxHours < auth.RefreshIdleHours)
+        {
+            errors.Add($"{Key("Auth:RefreshMaxHours")}: must be at least {Key("Auth:RefreshIdleHours")}.");
+        }
+    }
+
+    private static void CheckProxies(string[] proxies, List<string> errors)
+    {
+        for (var i = 0; i < proxies.Length; i++)
+        {
+            if (!TrustedProxies.TryParse(proxies[i], out _))
+            {
+                errors.Add($"{Key("TrustedProxies")}:{i}: '{proxies[i]}' is neither an address nor a range of them, as 10.0.0.7 and 10.0.0.0/24 are.");
+            }
         }
     }
 

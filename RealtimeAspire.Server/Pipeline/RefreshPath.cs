@@ -5,13 +5,14 @@ using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Identity;
 
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>
 /// A new token for a living connection: authenticate it as at the door, compare who it names, end what it gives no right to, prolong the connection.
 /// </summary>
-internal sealed class RefreshPath(IServiceScopeFactory scopes, RightsCheck check, TimeProvider time)
+internal sealed class RefreshPath(IServiceScopeFactory scopes, RightsCheck check, IdentityRecord record, TimeProvider time)
 {
     /// <param name="connection">Whose token it shall be.</param>
     /// <param name="token">Untrusted.</param>
@@ -24,7 +25,9 @@ internal sealed class RefreshPath(IServiceScopeFactory scopes, RightsCheck check
         var result = await door.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme);
         if (!result.Succeeded)
         {
-            throw result.Failure as RealtimeException ?? new RealtimeException(ErrorCode.TokenInvalid);
+            var refused = result.Failure as RealtimeException ?? new RealtimeException(ErrorCode.TokenInvalid);
+            record.TokenRefused(refused.Code);
+            throw refused;
         }
 
         var caller = Caller.From(result.Principal);

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Identity;
 
 namespace RealtimeAspire.Server.Pipeline;
 
@@ -40,6 +41,9 @@ internal sealed record HistoryAnswer(IReadOnlyList<EncodedEvent> Events, Positio
 [JsonSerializable(typeof(AccessChange))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenReply))]
+[JsonSerializable(typeof(RefreshTokenRequest))]
+[JsonSerializable(typeof(RevokeTokenRequest))]
+[JsonSerializable(typeof(AccountRequest))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options)

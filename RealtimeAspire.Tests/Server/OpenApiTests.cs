@@ -61,13 +61,13 @@ public sealed partial class OpenApiTests : IAsyncLifetime
         var operation = OperationOf("post", "/auth/token");
 
         Assert.Null(operation.Security);
-        Assert.Equal(["200", "400", "404", "413", "415"], operation.Responses!.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["200", "400", "401", "404", "413", "415", "429", "503"], operation.Responses!.Keys.Order(StringComparer.Ordinal));
         Assert.NotNull(operation.RequestBody);
     }
 
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
-        ["/auth/token", "/receipts", "/rooms", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events"],
+        ["/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/receipts", "/rooms", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events"],
         _document.Paths.Keys.Order(StringComparer.Ordinal));
 
     /// <summary>What the server really answers stands in the document.</summary>

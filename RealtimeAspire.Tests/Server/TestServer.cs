@@ -27,7 +27,7 @@ namespace RealtimeAspire.Tests.Server;
 /// <summary>A whole node behind a real socket, over a log in memory.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
-    private const string SigningKey = "a-signing-key-of-the-tests-and-of-nobody-else";
+    internal const string SigningKey = "a-signing-key-of-the-tests-and-of-nobody-else";
 
     private readonly WebApplication _app;
 
@@ -62,7 +62,7 @@ internal sealed class TestServer : IAsyncDisposable
     private static async Task<TestServer> StartAsync(
         Action<ListenOptions> listen, Action<RealtimeBuilder> extend, Action<IServiceCollection> register, Action<WebApplication> map, (string Key, string Value)[] settings)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = settings.FirstOrDefault(setting => setting.Key == HostDefaults.EnvironmentKey).Value ?? "Development" });
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen));
         builder.Logging.ClearProviders();
         builder.Configuration.AddInMemoryCollection(

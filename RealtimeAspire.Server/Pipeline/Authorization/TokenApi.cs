@@ -4,24 +4,30 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.Hosting;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline.Identity;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
-/// <summary>Who wants to be whom. Untrusted; <see cref="TokenIssuer"/> validates it.</summary>
+/// <summary>Who wants to be whom. Untrusted; <see cref="SignInPath"/> validates it.</summary>
 /// <param name="User">The name.</param>
 /// <param name="Tenant">The tenant; <c>default</c> where it is missing.</param>
-/// <param name="Grants">What the token shall grant; where it is missing, it says nothing of that.</param>
-internal sealed record TokenRequest(string? User, string? Tenant = null, JsonElement? Grants = null);
+/// <param name="Grants">What the token shall grant, in development; where it is missing, it says nothing of that.</param>
+/// <param name="Password">The account's; in development a name without an account needs none.</param>
+internal sealed record TokenRequest(string? User, string? Tenant = null, JsonElement? Grants = null, string? Password = null);
 
-/// <summary>A token, and for how many seconds it lasts.</summary>
+/// <summary>A token, for how many seconds it lasts, and what is sent for the next one.</summary>
 internal sealed record TokenReply(
     [property: JsonPropertyName("access_token")] string AccessToken,
-    [property: JsonPropertyName("expires_in")] int ExpiresIn);
+    [property: JsonPropertyName("expires_in")] int ExpiresIn)
+{
+    [JsonPropertyName("refresh_token")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? RefreshToken { get; init; }
+}
 
-/// <summary>The development identity: <c>POST /auth/token</c>.</summary>
+/// <summary>Signing in: <c>POST /auth/token</c>.</summary>
 internal static class TokenApi
 {
     private const int BodyBytes = 16 * 1024;
@@ -30,21 +36,19 @@ internal static class TokenApi
     {
         var auth = endpoints.MapGroup("/auth").WithTags("Identity").AllowAnonymous().WithProblems().WithBodyLimit(BodyBytes);
         auth.MapPost("/token", IssueAsync)
-            .WithSummary("A token for a name, in development.")
+            .WithSummary("A token for a name and its password, in development also for a name alone.")
             .WithBody<TokenRequest>()
             .WithErrors(
-                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported);
+                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported,
+                ErrorCode.SignInFailed, ErrorCode.LockedOut, ErrorCode.Overloaded, ErrorCode.LogUnavailable);
     }
 
-    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, TokenIssuer issuer, IHostEnvironment environment)
+    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, SignInPath path)
     {
-        if (!environment.IsDevelopment())
-        {
-            throw new RealtimeException(ErrorCode.DevelopmentOnly);
-        }
-
+        path.RequireBuiltIn();
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
-        return TypedResults.Ok(issuer.Issue(request.User, request.Tenant, request.Grants));
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Ok(await path.SignInAsync(request, context.RequestAborted));
     }
 }
