@@ -146,7 +146,8 @@ internal sealed class ServerConnection : ILinkListener, IAsyncDisposable
 
     /// <summary>Whether another token may do.</summary>
     public static bool IsOfToken(RealtimeException exception) =>
-        exception.Error == ErrorCode.TokenExpired || exception.Error == ErrorCode.TokenInvalid || exception.Error == ErrorCode.TokenRequired;
+        exception.Error == ErrorCode.TokenExpired || exception.Error == ErrorCode.TokenInvalid || exception.Error == ErrorCode.TokenRequired
+        || exception.Error == ErrorCode.TokenRevoked;
 
     /// <summary>False: it was closed before.</summary>
     private bool End(ConnectionState state)

@@ -118,6 +118,21 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A new token for a living connection that is somebody else's.</summary>
     public static readonly ErrorCode TokenSubjectMismatch = new("token_subject_mismatch", 403, false, "The token is of another user or tenant than the connection.");
 
+    /// <summary>A wrong name or a wrong password: which of them is not told.</summary>
+    public static readonly ErrorCode SignInFailed = new("sign_in_failed", 401, false, "The user name or the password is wrong.");
+
+    /// <summary>Signing in has failed too often.</summary>
+    public static readonly ErrorCode LockedOut = new("locked_out", 429, true, "Signing in has failed too often; try again later.");
+
+    /// <summary>Not a password.</summary>
+    public static readonly ErrorCode PasswordInvalid = new("password_invalid", 400, false, "A password is 8 to 256 characters.");
+
+    /// <summary>The authority whose token it may be cannot be asked for its keys.</summary>
+    public static readonly ErrorCode AuthorityUnavailable = new("authority_unavailable", 503, true, "The authority's keys cannot be reached; try again.");
+
+    /// <summary>A connection that is not encrypted.</summary>
+    public static readonly ErrorCode TlsRequired = new("tls_required", 403, false, "This server is reached by https and wss only.");
+
     /// <summary>No right to this topic.</summary>
     public static readonly ErrorCode Forbidden = new("forbidden", 403, false, "You have no right to this topic.");
 
@@ -136,8 +151,8 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Not a user name.</summary>
     public static readonly ErrorCode UserInvalid = new("user_invalid", 400, false, "A user name is 1 to 64 of the characters that a topic identifier may have.");
 
-    /// <summary>Exists in development only.</summary>
-    public static readonly ErrorCode DevelopmentOnly = new("development_only", 404, false, "Tokens are given out here in development only.");
+    /// <summary>Exists in development, and where the built-in identity is switched on.</summary>
+    public static readonly ErrorCode DevelopmentOnly = new("development_only", 404, false, "Tokens are given out here only in development, or where the built-in identity is switched on.");
 
     /// <summary>A page of an origin that is not configured.</summary>
     public static readonly ErrorCode OriginNotAllowed = new("origin_not_allowed", 403, false, "Pages of this origin may not connect.");
@@ -176,7 +191,8 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
         TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer,
         MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
-        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, TenantSuspended, TenantUnknown, QuotaExceeded, UserInvalid, DevelopmentOnly,
+        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, TenantSuspended, TenantUnknown, QuotaExceeded,
+        UserInvalid, DevelopmentOnly, SignInFailed, LockedOut, PasswordInvalid, AuthorityUnavailable, TlsRequired,
         OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
         Disconnected, Internal,
     ];

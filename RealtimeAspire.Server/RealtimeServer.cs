@@ -18,6 +18,7 @@ using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -41,9 +42,11 @@ public static class RealtimeServer
     {
         ArgumentNullException.ThrowIfNull(builder);
         var services = builder.Services;
-        services.AddOptions<RealtimeOptions>().BindConfiguration(RealtimeOptions.Section).ValidateOnStart();
+        services.AddOptions<RealtimeOptions>().BindConfiguration(RealtimeOptions.Section)
+            .PostConfigure<IHostEnvironment>(static (options, environment) => options.Auth.BuiltIn ??= environment.IsDevelopment()).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RealtimeOptions>, RealtimeOptionsValidator>();
         services.AddSingleton<IValidateOptions<RealtimeOptions>, EventFolderValidator>();
+        services.AddSingleton<IValidateOptions<RealtimeOptions>, IdentityRequirements>();
         services.TryAddSingleton(TimeProvider.System);
         AddObservability(builder);
         builder.AddStores();
@@ -60,7 +63,7 @@ public static class RealtimeServer
         ArgumentNullException.ThrowIfNull(app);
         RequireDevelopment(app.Services);
         ConnectFeeds(app.Services);
-        app.UseTrustedProxies();
+        app.UseTls();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseMiddleware<OptionsAnswer>();
@@ -75,6 +78,7 @@ public static class RealtimeServer
         app.UseMiddleware<ConnectionGate>();
         app.MapHub();
         app.MapTokenApi();
+        app.MapAccountApi();
         app.MapHttpApi();
         return app;
     }
@@ -161,6 +165,7 @@ public static class RealtimeServer
     private static void AddHttp(IServiceCollection services)
     {
         services.AddBearerTokens();
+        services.AddIdentity();
         services.AddHttpApi();
     }
 

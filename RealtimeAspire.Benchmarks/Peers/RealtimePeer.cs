@@ -27,9 +27,11 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
 
     private Dictionary<string, string> EnvironmentFor(Uri address, Surroundings surroundings) => new(KestrelOn(address, surroundings))
     {
-        ["ASPNETCORE_ENVIRONMENT"] = "Production",
+        // Elsewhere it refuses what is not encrypted.
+        ["ASPNETCORE_ENVIRONMENT"] = address.Scheme == Uri.UriSchemeHttps ? "Production" : "Development",
         ["ConnectionStrings__redis"] = surroundings.Redis[Durability],
         ["ConnectionStrings__realtime"] = surroundings.Postgres,
+        ["Realtime__Auth__BuiltIn"] = "true",
         ["Realtime__Auth__SigningKey"] = surroundings.SigningKey,
         ["Realtime__Audit__Key"] = surroundings.SigningKey,
         [$"Realtime__TopicTypes__{Durability}__Durability"] = $"{Kind}",

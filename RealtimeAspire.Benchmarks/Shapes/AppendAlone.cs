@@ -111,6 +111,7 @@ internal sealed class AppendAlone : Shape
         builder.Logging.ClearProviders();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
+            ["Realtime:Auth:BuiltIn"] = "true",
             ["Realtime:Auth:SigningKey"] = surroundings.SigningKey,
             [$"Realtime:TopicTypes:{run.Job.Durability}:Open"] = "true",
         });

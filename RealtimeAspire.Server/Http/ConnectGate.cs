@@ -1,14 +1,8 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.HttpOverrides;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
-using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Limits;
-using IPNetwork = System.Net.IPNetwork;
 
 namespace RealtimeAspire.Server.Http;
 
@@ -43,25 +37,4 @@ internal sealed class ConnectionGate(RequestDelegate next, ConnectionCaps caps)
 internal static class ConnectGateExtensions
 {
     public static void UseConnectGate(this IApplicationBuilder app) => app.UseMiddleware<ConnectGate>();
-
-    /// <summary>Whom requests come from is what trusted proxies say, and nobody else.</summary>
-    public static void UseTrustedProxies(this IApplicationBuilder app)
-    {
-        var proxies = app.ApplicationServices.GetRequiredService<IOptions<RealtimeOptions>>().Value.Limits.TrustedProxies;
-        if (proxies.Length == 0)
-        {
-            return;
-        }
-
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
-        options.KnownProxies.Clear();
-        options.KnownIPNetworks.Clear();
-        foreach (var proxy in proxies)
-        {
-            options.KnownIPNetworks.Add(
-                IPAddress.TryParse(proxy, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8) : IPNetwork.Parse(proxy));
-        }
-
-        app.UseForwardedHeaders(options);
-    }
 }

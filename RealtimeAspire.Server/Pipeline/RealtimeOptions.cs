@@ -20,6 +20,10 @@ internal sealed class RealtimeOptions
     [MaxLength(100)]
     public string[] AllowedOrigins { get; set; } = [];
 
+    /// <summary>The proxies whose word counts for who asks and whether by https: addresses, or ranges as 10.0.0.0/24. Default: none.</summary>
+    [MaxLength(100)]
+    public string[] TrustedProxies { get; set; } = [];
+
     public ConnectionOptions Connections { get; set; } = new();
 
     public LimitOptions Limits { get; set; } = new();

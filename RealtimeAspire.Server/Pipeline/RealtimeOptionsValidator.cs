@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 
@@ -23,7 +24,8 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckAnnotations(Key("Connections"), options.Connections, errors);
         CheckAnnotations(Key("Audit"), options.Audit, errors);
         errors.AddRange(options.Audit.Check(Key("Audit")));
-        CheckSigningKey(options.Auth, errors);
+        CheckIdentity(options.Auth, errors);
+        CheckProxies(options.TrustedProxies, errors);
         CheckLimits(options, errors);
         CheckOrigins(options.AllowedOrigins, errors);
         CheckGrants(options.Grants, errors);
@@ -47,12 +49,49 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         errors.AddRange(results.Select(result => $"{key}:{string.Join(',', result.MemberNames)}: {result.ErrorMessage}"));
     }
 
-    private static void CheckSigningKey(AuthOptions auth, List<string> errors)
+    private static void CheckIdentity(AuthOptions auth, List<string> errors)
     {
+        if (!auth.IsBuiltIn && !auth.HasAuthority)
+        {
+            errors.Add($"{Key("Auth")}: nobody could sign in: set Authority to an OIDC authority's address, or BuiltIn to true and SigningKey to a secret.");
+        }
+
         var bytes = Encoding.UTF8.GetByteCount(auth.SigningKey ?? "");
-        if (bytes < AuthOptions.MinKeyBytes)
+        if (auth.IsBuiltIn && bytes < AuthOptions.MinKeyBytes)
         {
             errors.Add($"{Key("Auth:SigningKey")}: a key of {AuthOptions.MinKeyBytes} bytes or more is required, {(bytes == 0 ? "none is configured" : $"this one has {bytes}")}.");
+        }
+
+        var unknown = (auth.Algorithms ?? []).Where(algorithm => !AuthOptions.KnownAlgorithms.Contains(algorithm)).ToArray();
+        if (unknown.Length > 0)
+        {
+            errors.Add($"{Key("Auth:Algorithms")}: '{unknown[0]}' is none of {string.Join(", ", AuthOptions.KnownAlgorithms)}.");
+        }
+
+        if (auth.HasAuthority && auth.IsBuiltIn && auth.Authority!.TrimEnd('/') == auth.Issuer.TrimEnd('/'))
+        {
+            errors.Add($"{Key("Auth:Issuer")}: is the authority's; the built-in identity needs another one.");
+        }
+
+        if (auth.LockoutMaxSeconds < auth.LockoutSeconds)
+        {
+            errors.Add($"{Key("Auth:LockoutMaxSeconds")}: must be at least {Key("Auth:LockoutSeconds")}.");
+        }
+
+        if (auth.RefreshMaxHours < auth.RefreshIdleHours)
+        {
+            errors.Add($"{Key("Auth:RefreshMaxHours")}: must be at least {Key("Auth:RefreshIdleHours")}.");
+        }
+    }
+
+    private static void CheckProxies(string[] proxies, List<string> errors)
+    {
+        for (var i = 0; i < proxies.Length; i++)
+        {
+            if (!TrustedProxies.TryParse(proxies[i], out _))
+            {
+                errors.Add($"{Key("TrustedProxies")}:{i}: '{proxies[i]}' is neither an address nor a range of them, as 10.0.0.7 and 10.0.0.0/24 are.");
+            }
         }
     }
 
@@ -69,14 +108,6 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         }
 
         CheckShares(options.Limits, errors);
-        for (var i = 0; i < options.Limits.TrustedProxies.Length; i++)
-        {
-            var proxy = options.Limits.TrustedProxies[i];
-            if (!IPAddress.TryParse(proxy, out _) && !IPNetwork.TryParse(proxy, out _))
-            {
-                errors.Add($"{Key("Limits:TrustedProxies")}:{i}: a proxy is an address or a range as 10.0.0.0/8.");
-            }
-        }
     }
 
     /// <summary>What is a part of something is no more than it.</summary>

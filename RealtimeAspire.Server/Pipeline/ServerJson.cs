@@ -4,6 +4,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Identity;
 
 namespace RealtimeAspire.Server.Pipeline;
 
@@ -42,6 +43,9 @@ internal sealed record HistoryAnswer(IReadOnlyList<EncodedEvent> Events, Positio
 [JsonSerializable(typeof(AuditPage))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenReply))]
+[JsonSerializable(typeof(RefreshTokenRequest))]
+[JsonSerializable(typeof(RevokeTokenRequest))]
+[JsonSerializable(typeof(AccountRequest))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {
     public static void Configure(JsonSerializerOptions options)

@@ -41,7 +41,7 @@ public sealed class LimitTests
     {
         (string, string)[] settings = [("Realtime:Limits:ConnectsPerSecond", "1"), ("Realtime:Limits:ConnectBurst", "1")];
         await using var open = await StartAsync(settings);
-        await using var behind = await StartAsync([.. settings, ("Realtime:Limits:TrustedProxies:0", "127.0.0.0/8")]);
+        await using var behind = await StartAsync([.. settings, ("Realtime:TrustedProxies:0", "127.0.0.0/8")]);
 
         Assert.Equal((int[])[401, 429], await ComeAsync(open, "203.0.113.1", "203.0.113.2"));
         Assert.Equal((int[])[401, 401, 429, 429], await ComeAsync(behind, "203.0.113.1", "203.0.113.2", "203.0.113.1", "198.51.100.9, 203.0.113.2"));

@@ -12,13 +12,20 @@ public sealed class RealtimeOptionsTests
 
     [Fact]
     public void A_signing_key_is_all_that_is_required() =>
-        Assert.True(Validate(new RealtimeOptions { Auth = { SigningKey = Key } }).Succeeded);
+        Assert.True(Validate(new RealtimeOptions { Auth = { BuiltIn = true, SigningKey = Key } }).Succeeded);
 
     [Fact]
     public void A_missing_or_short_signing_key_is_named()
     {
-        Assert.Equal(["Realtime:Auth:SigningKey: a key of 32 bytes or more is required, none is configured."], Validate(new RealtimeOptions()).Failures);
-        Assert.Contains("this one has 5", Validate(new RealtimeOptions { Auth = { SigningKey = "short" } }).FailureMessage, StringComparison.Ordinal);
+        Assert.Equal(["Realtime:Auth:SigningKey: a key of 32 bytes or more is required, none is configured."], Validate(new RealtimeOptions { Auth = { BuiltIn = true } }).Failures);
+        Assert.Contains("this one has 5", Validate(new RealtimeOptions { Auth = { BuiltIn = true, SigningKey = "short" } }).FailureMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Somebody_has_to_give_out_tokens_and_an_authority_needs_no_signing_key()
+    {
+        Assert.Contains("set Authority to an OIDC authority", Validate(new RealtimeOptions { Auth = { BuiltIn = false } }).FailureMessage, StringComparison.Ordinal);
+        Assert.True(Validate(new RealtimeOptions { Auth = { BuiltIn = false, Authority = "https://login.example.com" } }).Succeeded);
     }
 
     [Fact]
@@ -26,7 +33,8 @@ public sealed class RealtimeOptionsTests
     {
         var options = new RealtimeOptions
         {
-            Auth = { SigningKey = Key, TokenSeconds = 1 },
+            Auth = { BuiltIn = true, SigningKey = Key, TokenSeconds = 1, Algorithms = ["HS256"], LockoutSeconds = 60, LockoutMaxSeconds = 1, RefreshIdleHours = 2, RefreshMaxHours = 1 },
+            TrustedProxies = ["10.0.0.7", "10.0.0.0/24", "::1", "proxy"],
             Connections = { Sockets = (SocketMode)7 },
             Limits = new LimitOptions { PayloadBytes = 0, PublishesPerSecond = 10, PublishBurst = 5, QueueBytes = 1 },
             AllowedOrigins = ["https://ok.example", "https://ok.example/path", "nothing", "ftp://a"],
@@ -37,9 +45,10 @@ public sealed class RealtimeOptionsTests
 
         Assert.Equal(
             [
-                "Realtime:AllowedOrigins:1", "Realtime:AllowedOrigins:2", "Realtime:AllowedOrigins:3", "Realtime:Auth:TokenSeconds",
+                "Realtime:AllowedOrigins:1", "Realtime:AllowedOrigins:2", "Realtime:AllowedOrigins:3", "Realtime:Auth:Algorithms", "Realtime:Auth:LockoutMaxSeconds",
+                "Realtime:Auth:RefreshMaxHours", "Realtime:Auth:TokenSeconds",
                 "Realtime:Connections:Sockets", "Realtime:Limits:PayloadBytes", "Realtime:Limits:PublishBurst", "Realtime:Limits:QueueBytes", "Realtime:TopicTypes:Bad",
-                "Realtime:TopicTypes:board:ClientEvents",
+                "Realtime:TopicTypes:board:ClientEvents", "Realtime:TrustedProxies:3",
             ],
             keys.Order(StringComparer.Ordinal));
     }
@@ -50,7 +59,7 @@ public sealed class RealtimeOptionsTests
         var limits = new LimitOptions
         {
             ConnectionPublishesPerSecond = 501, RequestsPerSecond = 100, RequestBurst = 10, ConnectsPerSecond = 100, ConnectBurst = 10, UserConnections = 50,
-            TenantConnections = 20, TrustedProxies = ["10.0.0.1", "10.0.0.0/8", "fd00::/8", "proxy.example", "10.0.0.0/33"], AddressPrefixV4 = 33,
+            TenantConnections = 20, AddressPrefixV4 = 33,
         };
 
         var failures = Validate(new RealtimeOptions { Auth = { SigningKey = Key }, Limits = limits }).Failures!;
@@ -58,7 +67,7 @@ public sealed class RealtimeOptionsTests
         Assert.Equal(
             [
                 "Realtime:Limits:AddressPrefixV4", "Realtime:Limits:ConnectionPublishesPerSecond", "Realtime:Limits:ConnectsPerSecond", "Realtime:Limits:RequestsPerSecond",
-                "Realtime:Limits:TrustedProxies:3", "Realtime:Limits:TrustedProxies:4", "Realtime:Limits:UserConnections",
+                "Realtime:Limits:UserConnections",
             ],
             failures.Select(failure => failure[..failure.IndexOf(": ", StringComparison.Ordinal)]).Order(StringComparer.Ordinal));
     }

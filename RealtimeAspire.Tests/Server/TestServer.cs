@@ -45,9 +45,6 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>What counts on this node.</summary>
     public IMeterFactory Meters => _app.Services.GetRequiredService<IMeterFactory>();
 
-    /// <summary>What the application consists of.</summary>
-    public IServiceProvider Services => _app.Services;
-
     public static Task<TestServer> StartAsync(params (string Key, string Value)[] settings) => StartAsync(static _ => { }, settings);
 
     /// <inheritdoc cref="StartAsync(Action{ListenOptions}, Action{IServiceCollection}, Action{WebApplication}, ValueTuple{string, string}[])"/>
@@ -70,7 +67,7 @@ internal sealed class TestServer : IAsyncDisposable
     private static async Task<TestServer> StartAsync(
         Action<ListenOptions> listen, Action<RealtimeBuilder> extend, Action<IServiceCollection> register, Action<WebApplication> map, (string Key, string Value)[] settings)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = settings.FirstOrDefault(setting => setting.Key == HostDefaults.EnvironmentKey).Value ?? "Development" });
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen));
         builder.Logging.ClearProviders();
         builder.Configuration.AddInMemoryCollection(

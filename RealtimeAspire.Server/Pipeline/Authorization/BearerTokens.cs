@@ -9,6 +9,7 @@ using Microsoft.IdentityModel.Tokens;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline.Audit;
+using RealtimeAspire.Server.Pipeline.Identity;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -18,42 +19,43 @@ internal static class BearerTokens
     private const string Scheme = JwtBearerDefaults.AuthenticationScheme;
     private const string HeaderPrefix = "Bearer ";
 
-    /// <summary>How long a token is good past its end, and before its beginning: clocks differ, and so do a client's plans.</summary>
+    /// <summary>How long a token is good past its end: clocks differ, and so do a client's plans.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(25);
 
     public static void AddBearerTokens(this IServiceCollection services)
     {
         services.AddSingleton<TokenIssuer>();
+        services.AddSingleton<TokenSources>();
         services.AddAuthentication(Scheme).AddJwtBearer();
         services.AddAuthorization();
         services.AddOptions<JwtBearerOptions>(Scheme)
-            .Configure<IOptions<RealtimeOptions>, TimeProvider>((bearer, realtime, time) => Configure(bearer, realtime.Value.Auth, time));
+            .Configure<IOptions<RealtimeOptions>, TokenSources, TimeProvider>((bearer, realtime, sources, time) => Configure(bearer, realtime.Value.Auth, sources, time));
     }
 
-    private static void Configure(JwtBearerOptions bearer, AuthOptions auth, TimeProvider time)
+    private static void Configure(JwtBearerOptions bearer, AuthOptions auth, TokenSources sources, TimeProvider time)
     {
         // Nobody asks for it again, and a connection would keep it as long as it lasts.
         bearer.SaveToken = false;
         bearer.TokenValidationParameters = new TokenValidationParameters
         {
-            ValidIssuer = auth.Issuer,
+            IssuerValidator = (issuer, _, _) => sources.RequireIssuer(issuer),
             ValidAudience = auth.Audience,
-            IssuerSigningKey = TokenIssuer.KeyOf(auth),
-            ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
+            IssuerSigningKeyResolver = (token, _, _, _) => sources.KeysOf(token),
+            ValidAlgorithms = sources.Algorithms,
             ValidateIssuerSigningKey = true,
             RequireSignedTokens = true,
             RequireExpirationTime = true,
-            LifetimeValidator = (from, to, _, _) => IsAlive(from, to, time.GetUtcNow().UtcDateTime),
+            LifetimeValidator = (from, to, _, _) => IsAlive(from, to, time.GetUtcNow().UtcDateTime, auth.ClockSkew),
         };
         bearer.Events = new JwtBearerEvents
         {
-            OnMessageReceived = context => ReadTokenAsync(context, auth.MaxTokenLength),
+            OnMessageReceived = context => ReadTokenAsync(context, sources, auth.MaxTokenLength),
             OnTokenValidated = AdmitAsync,
             OnChallenge = Challenge,
         };
     }
 
-    private static bool IsAlive(DateTime? from, DateTime? to, DateTime now) => to + Grace > now && (from is null || from - Grace <= now);
+    private static bool IsAlive(DateTime? from, DateTime? to, DateTime now, TimeSpan skew) => to + Grace > now && (from is null || from - skew <= now);
 
     /// <summary>A token that names nobody, or one that was taken back, is refused at the door and not inside.</summary>
     private static async Task AdmitAsync(TokenValidatedContext context)
@@ -61,6 +63,7 @@ internal static class BearerTokens
         try
         {
             var named = TokenClaims.Read(PayloadOf(context.SecurityToken));
+            context.HttpContext.RequestServices.GetRequiredService<TokenSources>().RequireIssued(named);
             var admission = context.HttpContext.RequestServices.GetRequiredService<Admission>();
             context.Principal!.AddIdentity(new CallerIdentity(await admission.AdmitAsync(named, context.HttpContext.RequestAborted)));
         }
@@ -78,7 +81,7 @@ internal static class BearerTokens
         _ => throw new RealtimeException(ErrorCode.TokenInvalid),
     };
 
-    private static async Task ReadTokenAsync(MessageReceivedContext context, int maxLength)
+    private static async Task ReadTokenAsync(MessageReceivedContext context, TokenSources sources, int maxLength)
     {
         var header = context.Request.Headers.Authorization.ToString();
         var token = header.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) ? header[HeaderPrefix.Length..].Trim() : null;
@@ -91,14 +94,27 @@ internal static class BearerTokens
         {
             await AdmitServiceAsync(context, token);
         }
-        // Three parts: signed and not encrypted.
-        else if (token?.Length > maxLength || (!string.IsNullOrEmpty(token) && token.Count('.') != 2))
+        else if (token?.Length > maxLength)
         {
-            context.Fail("The token is too long or not a signed one.");
+            context.Fail(new RealtimeException(ErrorCode.TokenInvalid, "The token is too long."));
         }
-        else
+        else if (!string.IsNullOrEmpty(token))
         {
+            await PrepareAsync(context, sources, token);
+        }
+    }
+
+    /// <summary>What is no token of this server goes no further; for the others their key is there.</summary>
+    private static async Task PrepareAsync(MessageReceivedContext context, TokenSources sources, string token)
+    {
+        try
+        {
+            await sources.PrepareAsync(token, context.HttpContext.RequestAborted);
             context.Token = token;
+        }
+        catch (RealtimeException exception)
+        {
+            context.Fail(exception);
         }
     }
 

@@ -27,6 +27,9 @@ internal sealed record Caller(string Tenant, string UserId)
     /// <summary>The token's id (<c>jti</c>), by which it can be revoked.</summary>
     public string? TokenId { get; init; }
 
+    /// <summary>The sign-in that the token came of (<c>sid</c>), with which it can be revoked.</summary>
+    public string? SignInId { get; init; }
+
     /// <summary>When the token was issued (<c>iat</c>).</summary>
     public DateTimeOffset? IssuedAt { get; init; }
 

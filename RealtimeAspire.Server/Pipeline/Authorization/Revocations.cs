@@ -8,7 +8,11 @@ internal sealed class Revocations
     private readonly ConcurrentDictionary<Revocation.Subject, DateTimeOffset> _issuedUntil = new();
 
     /// <summary>Whether the caller's token has been taken back.</summary>
-    public bool Hit(Caller caller) => !_issuedUntil.IsEmpty && !caller.IsService && (Hit(caller, Revocation.Token, caller.TokenId) || Hit(caller, Revocation.User, caller.UserId));
+    public bool Hit(Caller caller) => !_issuedUntil.IsEmpty && !caller.IsService && (Hit(caller, Revocation.Token, caller.TokenId) || Hit(caller, Revocation.User, caller.UserId)
+        || (caller.SignInId is { } signIn && Hit(caller, Revocation.Token, Revocation.SignInPrefix + signIn)));
+
+    /// <summary>Up to when a user's tokens have been taken back, as far as this node has heard.</summary>
+    public DateTimeOffset? IssuedUntil(string tenant, string user) => _issuedUntil.TryGetValue(new Revocation.Subject(tenant, Revocation.User, user), out var until) ? until : null;
 
     public void Set(Revocation revocation) => _issuedUntil[revocation.Of] = revocation.IssuedUntil;
 
@@ -40,6 +44,9 @@ internal sealed record Revocation(Revocation.Subject Of, DateTimeOffset IssuedUn
 {
     public const string Token = "token";
     public const string User = "user";
+
+    /// <summary>Before the id of a sign-in it stands for all tokens that came of it.</summary>
+    public const string SignInPrefix = "sid:";
 
     /// <param name="Tenant">The tenant.</param>
     /// <param name="Kind"><see cref="Token"/> or <see cref="User"/>.</param>

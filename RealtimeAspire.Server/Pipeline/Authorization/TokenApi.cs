@@ -4,26 +4,32 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.Hosting;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline.Audit;
+using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
-/// <summary>Who wants to be whom. Untrusted; <see cref="TokenIssuer"/> validates it.</summary>
+/// <summary>Who wants to be whom. Untrusted; <see cref="SignInPath"/> validates it.</summary>
 /// <param name="User">The name.</param>
 /// <param name="Tenant">The tenant; <c>default</c> where it is missing.</param>
-/// <param name="Grants">What the token shall grant; where it is missing, it says nothing of that.</param>
-internal sealed record TokenRequest(string? User, string? Tenant = null, JsonElement? Grants = null);
+/// <param name="Grants">What the token shall grant, in development; where it is missing, it says nothing of that.</param>
+/// <param name="Password">The account's; in development a name without an account needs none.</param>
+internal sealed record TokenRequest(string? User, string? Tenant = null, JsonElement? Grants = null, string? Password = null);
 
-/// <summary>A token, and for how many seconds it lasts.</summary>
+/// <summary>A token, for how many seconds it lasts, and what is sent for the next one.</summary>
 internal sealed record TokenReply(
     [property: JsonPropertyName("access_token")] string AccessToken,
-    [property: JsonPropertyName("expires_in")] int ExpiresIn);
+    [property: JsonPropertyName("expires_in")] int ExpiresIn)
+{
+    [JsonPropertyName("refresh_token")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? RefreshToken { get; init; }
+}
 
-/// <summary>The development identity: <c>POST /auth/token</c>.</summary>
+/// <summary>Signing in: <c>POST /auth/token</c>.</summary>
 internal static class TokenApi
 {
     private const int BodyBytes = 16 * 1024;
@@ -32,20 +38,16 @@ internal static class TokenApi
     {
         var auth = endpoints.MapGroup("/auth").WithTags("Identity").AllowAnonymous().WithProblems().WithBodyLimit(BodyBytes);
         auth.MapPost("/token", IssueAsync)
-            .WithSummary("A token for a name, in development.")
+            .WithSummary("A token for a name and its password, in development also for a name alone.")
             .WithBody<TokenRequest>()
             .WithErrors(
-                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited);
+                ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported,
+                ErrorCode.SignInFailed, ErrorCode.LockedOut, ErrorCode.RateLimited, ErrorCode.Overloaded, ErrorCode.LogUnavailable);
     }
 
-    private static async Task<Ok<TokenReply>> IssueAsync(
-        HttpContext context, TokenIssuer issuer, LoginLimiter logins, ConnectLimiter connects, AuditTrail audit, IHostEnvironment environment)
+    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, SignInPath path, LoginLimiter logins, ConnectLimiter connects)
     {
-        if (!environment.IsDevelopment())
-        {
-            throw new RealtimeException(ErrorCode.DevelopmentOnly);
-        }
-
+        path.RequireBuiltIn();
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
         var tenant = Caller.IsTenant(request.Tenant) ? request.Tenant! : Caller.DefaultTenant;
@@ -54,9 +56,7 @@ internal static class TokenApi
             throw new RealtimeException(ErrorCode.RateLimited, "Too many tries to sign in; wait a little.") { RetryAfter = wait };
         }
 
-        var reply = issuer.Issue(request.User, request.Tenant, request.Grants);
-        audit.Record(
-            AuditAction.SignIn, request.Tenant ?? AuditEntry.NoTenant, AuditActor.User(request.User!), source: AuditSource.Of(context), details: ("identity", "development"));
-        return TypedResults.Ok(reply);
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Ok(await path.SignInAsync(request, AuditSource.Of(context), context.RequestAborted));
     }
 }

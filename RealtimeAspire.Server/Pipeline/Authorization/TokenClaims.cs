@@ -12,6 +12,7 @@ internal static class TokenClaims
 {
     public const string Tenant = "tenant";
     public const string Grants = "grants";
+    public const string SignIn = "sid";
 
     private const int MaxSubjectLength = 255;
     private const int MaxTokenIdLength = 128;
@@ -40,12 +41,14 @@ internal static class TokenClaims
                 throw new FormatException("The token's tenant is not 1 to 64 of letters, digits and . _ ~ -.");
             }
 
+            TimeOf(claims, "nbf");
             return new Caller(tenant, subject)
             {
                 Grants = claims.TryGetProperty(Grants, out var grants) ? Authorization.Grants.Read(grants) : null,
                 TokenId = TextOf(claims, "jti") is { Length: > 0 and <= MaxTokenIdLength } id ? id : null,
+                SignInId = TextOf(claims, SignIn) is { Length: > 0 and <= MaxTokenIdLength } signIn ? signIn : null,
                 IssuedAt = TimeOf(claims, "iat"),
-                Expires = TimeOf(claims, "exp"),
+                Expires = TimeOf(claims, "exp") ?? throw new FormatException("The token has no end."),
             };
         }
         catch (Exception exception) when (exception is FormatException or JsonException)
@@ -58,8 +61,10 @@ internal static class TokenClaims
         ? null
         : claim.ValueKind is JsonValueKind.String ? claim.GetString() : throw new FormatException($"The token's {name} is no string.");
 
-    private static DateTimeOffset? TimeOf(JsonElement claims, string name) =>
-        claims.TryGetProperty(name, out var claim) && claim.ValueKind is JsonValueKind.Number && claim.TryGetDouble(out var seconds) && seconds is >= 0 and <= LastSecond
-            ? DateTimeOffset.FromUnixTimeSeconds((long)seconds)
-            : null;
+    /// <summary>A whole second: libraries differ in what they make of anything else.</summary>
+    private static DateTimeOffset? TimeOf(JsonElement claims, string name) => !claims.TryGetProperty(name, out var claim)
+        ? null
+        : claim.ValueKind is JsonValueKind.Number && claim.TryGetInt64(out var seconds) && seconds is >= 0 and <= LastSecond
+            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+            : throw new FormatException($"The token's {name} is no whole second.");
 }

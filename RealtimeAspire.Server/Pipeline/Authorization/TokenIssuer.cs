@@ -8,7 +8,7 @@ using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
-/// <summary>Gives out tokens in development, where anybody may be anybody.</summary>
+/// <summary>Makes the built-in identity's tokens. Whether somebody may have one is decided before.</summary>
 internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvider time)
 {
     private const int MaxUserLength = 64;
@@ -18,30 +18,36 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~@|+=-");
 
     private readonly AuthOptions _options = options.Value.Auth;
-    private readonly SigningCredentials _credentials = new(KeyOf(options.Value.Auth), SecurityAlgorithms.HmacSha256);
+    // Without the built-in identity there is no key.
+    private readonly Lazy<SigningCredentials> _credentials = new(() => new SigningCredentials(KeyOf(options.Value.Auth), SecurityAlgorithms.HmacSha256));
 
     /// <param name="user">Untrusted.</param>
     /// <param name="tenant">Untrusted.</param>
     /// <param name="grants">Untrusted.</param>
+    /// <param name="signIn">The sign-in that it comes of.</param>
+    /// <param name="issuedAt">Now by default.</param>
     /// <exception cref="RealtimeException"><c>user_invalid</c>, <c>request_invalid</c>.</exception>
-    public TokenReply Issue(string? user, string? tenant = null, JsonElement? grants = null)
+    public TokenReply Issue(string? user, string? tenant = null, JsonElement? grants = null, string? signIn = null, DateTimeOffset? issuedAt = null)
+    {
+        var name = RequireUser(user, tenant);
+        RequireGrants(grants);
+        var token = new JsonWebTokenHandler().CreateToken(PayloadOf(name, tenant, grants, signIn, issuedAt), _credentials.Value);
+        return new TokenReply(token, _options.TokenSeconds);
+    }
+
+    /// <exception cref="RealtimeException"><c>user_invalid</c>, <c>request_invalid</c>.</exception>
+    public static string RequireUser(string? user, string? tenant)
     {
         if (user is not { Length: > 0 and <= MaxUserLength } || user.AsSpan().ContainsAnyExcept(UserCharacters))
         {
             throw new RealtimeException(ErrorCode.UserInvalid);
         }
 
-        if (tenant is not null && !Caller.IsTenant(tenant))
-        {
-            throw new RealtimeException(ErrorCode.RequestInvalid, "A tenant is 1 to 64 of letters, digits and . _ ~ -.");
-        }
-
-        RequireGrants(grants);
-        var token = new JsonWebTokenHandler().CreateToken(PayloadOf(user, tenant, grants), _credentials);
-        return new TokenReply(token, _options.TokenSeconds);
+        return tenant is null || Caller.IsTenant(tenant) ? user : throw new RealtimeException(ErrorCode.RequestInvalid, "A tenant is 1 to 64 of letters, digits and . _ ~ -.");
     }
 
-    private static void RequireGrants(JsonElement? grants)
+    /// <exception cref="RealtimeException"><c>request_invalid</c>.</exception>
+    public static void RequireGrants(JsonElement? grants)
     {
         try
         {
@@ -56,7 +62,7 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
         }
     }
 
-    private string PayloadOf(string user, string? tenant, JsonElement? grants)
+    private string PayloadOf(string user, string? tenant, JsonElement? grants, string? signIn, DateTimeOffset? issuedAt)
     {
         var now = time.GetUtcNow().ToUnixTimeSeconds();
         var payload = new ArrayBufferWriter<byte>();
@@ -67,12 +73,17 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
             json.WriteString("iss", _options.Issuer);
             json.WriteString("aud", _options.Audience);
             json.WriteString("jti", Guid.NewGuid().ToString("N"));
-            json.WriteNumber("iat", now);
+            json.WriteNumber("iat", issuedAt?.ToUnixTimeSeconds() ?? now);
             json.WriteNumber("nbf", now);
             json.WriteNumber("exp", now + _options.TokenSeconds);
             if (tenant is not null)
             {
                 json.WriteString(TokenClaims.Tenant, tenant);
+            }
+
+            if (signIn is not null)
+            {
+                json.WriteString(TokenClaims.SignIn, signIn);
             }
 
             if (grants is { } given)

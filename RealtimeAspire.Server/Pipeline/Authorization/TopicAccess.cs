@@ -18,6 +18,7 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// </summary>
 internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog events, Memberships memberships, IOptions<RealtimeOptions> options)
 {
+    private const string SystemType = "system";
     private const string AnotherUsers = "This topic is another user's.";
 
     private static readonly TopicName AllTenants = TopicName.Parse("system:tenants");
@@ -47,8 +48,9 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
         }
     }
 
+    /// <summary>Who looks after the server itself has a grant for it: nobody becomes that by making such a topic his own.</summary>
     public static bool MayManage(Caller caller, TopicName topic) => caller.IsServer
-        || (Memberships.RoleOf(caller, topic) is { } role ? role.Allows(Operations.Manage) : caller.Grants?.Allow(caller.UserId, topic, Operations.Manage) is true);
+        || (topic.Type != SystemType && Memberships.RoleOf(caller, topic) is { } role ? role.Allows(Operations.Manage) : caller.Grants?.Allow(caller.UserId, topic, Operations.Manage) is true);
 
     public bool MaySubscribe(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.Subscribe);
 

@@ -68,13 +68,6 @@ internal sealed class LimitOptions
     [Range(16, 128)]
     public int AddressPrefixV6 { get; set; } = 64;
 
-    /// <summary>
-    /// The proxies, by address or range (<c>10.0.0.0/8</c>), whose X-Forwarded-For and X-Forwarded-Proto are believed. Default: none, the address
-    /// is that of whoever connects to this node.
-    /// </summary>
-    [MaxLength(100)]
-    public string[] TrustedProxies { get; set; } = [];
-
     /// <summary>How often a name may be tried per minute to sign in, on all nodes together; 0: any number. Default: 10, in development any number.</summary>
     [Range(0, 1_000_000)]
     public int? LoginsPerMinute { get; set; }

@@ -32,7 +32,7 @@ export class RealtimeError extends Error {
 
 /** Another token may do. */
 export function isOfToken({ code }: RealtimeError): boolean {
-  return code === "token_expired" || code === "token_invalid" || code === "token_required";
+  return code === "token_expired" || code === "token_invalid" || code === "token_required" || code === "token_revoked";
 }
 
 export function disconnected(cause?: unknown): RealtimeError {
