@@ -7,9 +7,6 @@ namespace RealtimeAspire.Server.Pipeline.Limits;
 /// <summary>The topics that have a subscriber on this node, and how many of them a tenant may have.</summary>
 internal sealed class TenantTopics(TenantLimits tenants, TenantShares shares, LimitInstruments instruments)
 {
-    // Nobody knows when one will be left.
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
-
     private readonly Lock _lock = new();
 
     // Under the lock: how many subscribers each has.
@@ -22,7 +19,7 @@ internal sealed class TenantTopics(TenantLimits tenants, TenantShares shares, Li
         if (tenants.Of(topic.Tenant).Topics is { } quota && !Has(topic) && !shares.Of(topic.Tenant).HasRoomForTopic(quota))
         {
             instruments.Refused(LimitNames.TenantTopics, topic.Tenant);
-            throw new RealtimeException(ErrorCode.QuotaExceeded, "The tenant is subscribed to as many topics as it may be.") { RetryAfter = RetryAfter };
+            throw new RealtimeException(ErrorCode.QuotaExceeded, "The tenant is subscribed to as many topics as it may be.");
         }
     }
 

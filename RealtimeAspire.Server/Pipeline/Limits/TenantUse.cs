@@ -3,6 +3,9 @@ namespace RealtimeAspire.Server.Pipeline.Limits;
 /// <summary>What a tenant uses on this node, and what it may use here at the moment. Thread-safe.</summary>
 internal sealed class TenantUse
 {
+    // For a tenant that may not publish at all: somebody may change that.
+    private static readonly TimeSpan NeverTime = TimeSpan.FromMinutes(1);
+
     private readonly TokenBucket _publishes = new();
     private volatile Share? _share;
     private long _asked;
@@ -20,6 +23,11 @@ internal sealed class TenantUse
     public TimeSpan? TakePublish(int quota, TimeProvider time)
     {
         Interlocked.Increment(ref _asked);
+        if (quota <= 0)
+        {
+            return NeverTime;
+        }
+
         var share = _share is { } known && known.Quota == quota ? known : _share = Change(_share, quota, time);
         var wait = _publishes.Take(time.GetTimestamp(), share.Publishes);
         return wait == 0 ? null : time.GetElapsedTime(0, wait);
@@ -67,7 +75,7 @@ internal sealed class TenantUse
     }
 
     /// <summary>A part of what there may be is one at least.</summary>
-    private static long MostOf(int quota, long others, int nodes) => Math.Max(1, quota / nodes) - others;
+    private static long MostOf(int quota, long others, int nodes) => quota <= 0 ? 0 : Math.Max(1, quota / nodes) - others;
 
     private static bool TryAdd(ref long count, int? quota, long others, int nodes)
     {

@@ -5,9 +5,11 @@ namespace RealtimeAspire.Server.Pipeline.Limits;
 /// <param name="Window">How long an empty bucket takes to fill.</param>
 internal readonly record struct BucketRate(long Interval, long Window)
 {
+    private const double Slowest = 0.001;
+
     public static BucketRate Of(double perSecond, double burst, TimeProvider time)
     {
-        var interval = Math.Max(1, time.TimestampFrequency / perSecond);
+        var interval = Math.Max(1, time.TimestampFrequency / Math.Max(Slowest, perSecond));
         return new BucketRate((long)interval, (long)(interval * Math.Max(1, burst)));
     }
 }
