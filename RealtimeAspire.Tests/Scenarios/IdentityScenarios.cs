@@ -129,7 +129,7 @@ public sealed class IdentityScenarios(Topology topology) : IAsyncLifetime
             using (hub)
             {
                 var close = await hub.ReadAsync(7);
-                Assert.Contains("token_revoked", close!.RootElement.GetProperty("error").GetString(), StringComparison.Ordinal);
+                Assert.Contains("token_revoked", close!.Value.GetProperty("error").GetString(), StringComparison.Ordinal);
             }
         }
 

@@ -64,7 +64,7 @@ begin
 end
 $$;
 
--- A password '' or null is kept.
+-- With the password hash '' the old one is kept.
 create function realtime.set_account(
   p_tenant text, p_user text, p_password_hash text, p_grants text, p_disabled boolean, p_by text, p_until timestamptz, p_forget timestamptz)
 returns text language plpgsql as $$

@@ -23,7 +23,7 @@ public sealed class AuthorityTests : IAsyncLifetime
         _provider.Keys.Clear();
         _provider.Keys.Add(OidcProvider.Jwk("r2", next));
 
-        await Until.TrueAsync(async () => (await KnockAsync(server, _provider.Token(kid: "r2", rsa: next))).Status is HttpStatusCode.OK);
+        await Eventually.BecomesTrueAsync(async () => (await KnockAsync(server, _provider.Token(kid: "r2", rsa: next))).Status is HttpStatusCode.OK, "the authority's keys are not what they should be");
 
         Assert.Equal((HttpStatusCode.Unauthorized, "token_invalid"), await KnockAsync(server, _provider.Token()));
     }
@@ -48,12 +48,12 @@ public sealed class AuthorityTests : IAsyncLifetime
         Assert.Equal((HttpStatusCode.OK, ""), await KnockAsync(server, _provider.Token()));
         _provider.IsDown = true;
 
-        await Until.TrueAsync(async () => await KnockAsync(server, _provider.Token(kid: "r2")) == (HttpStatusCode.ServiceUnavailable, "authority_unavailable"));
+        await Eventually.BecomesTrueAsync(async () => await KnockAsync(server, _provider.Token(kid: "r2")) == (HttpStatusCode.ServiceUnavailable, "authority_unavailable"), "the authority's keys are not what they should be");
         Assert.Equal((HttpStatusCode.OK, ""), await KnockAsync(server, _provider.Token()));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "authority_unavailable"), await KnockAsync(fresh, _provider.Token()));
         _provider.IsDown = false;
 
-        await Until.TrueAsync(async () => (await KnockAsync(fresh, _provider.Token())).Status is HttpStatusCode.OK);
+        await Eventually.BecomesTrueAsync(async () => (await KnockAsync(fresh, _provider.Token())).Status is HttpStatusCode.OK, "the authority's keys are not what they should be");
     }
 
     [Fact]
