@@ -59,7 +59,7 @@ public sealed class EventFolderTests : IDisposable
     public async Task A_topic_type_may_refuse_events_that_nobody_has_registered()
     {
         await using var server = await TestServer.StartWithAsync(
-            realtime => realtime.AddEvent<string>("room", "app:known"), ("Realtime:TopicTypes:room:UnknownEvents", "Refuse"), ("Realtime:TopicTypes:open:Durability", "Durable"));
+            realtime => realtime.AddEvent<string>("room", "app:known"), ("Realtime:TopicTypes:room:UnknownEvents", "Refuse"), ("Realtime:TopicTypes:open:Durability", "Ephemeral"));
         using var http = server.Http();
 
         Assert.Equal("", await PublishAsync(http, """{"event":"app:known","payload":"x"}"""));

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using RealtimeAspire.Protocol;
@@ -91,26 +89,18 @@ public sealed class PayloadFormTests
     [InlineData("""{"text":"Has anybody seen the plans for Thursday? I left them here."}""")]
     [InlineData("""{"b":1.0921,"a":1.1}""")]
     [InlineData("""{"id":17,"title":"Write","done":false,"tags":["a","b"],"by":{"id":"ada","name":"Ada"},"at":"2026-11-21T05:27:00.123Z"}""")]
-    public void An_ordinary_payload_costs_no_memory_and_little_time(string payload)
+    public void An_ordinary_payload_costs_no_memory(string payload)
     {
         var bytes = Encoding.UTF8.GetBytes(payload);
-        const int Times = 200_000;
-        for (var i = 0; i < Times; i++)
+        PayloadForm.Require(bytes, MaxMembers);
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 100; i++)
         {
             PayloadForm.Require(bytes, MaxMembers);
         }
 
-        var (allocated, started) = (GC.GetAllocatedBytesForCurrentThread(), Stopwatch.GetTimestamp());
-        for (var i = 0; i < Times; i++)
-        {
-            PayloadForm.Require(bytes, MaxMembers);
-        }
-
-        var each = Stopwatch.GetElapsedTime(started) / Times;
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{bytes.Length} bytes: {each.TotalNanoseconds:0} ns"));
-        // Far from what it takes, so that a busy machine does not fail it.
-        Assert.InRange(each.TotalMicroseconds, 0, 5);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
     private static string Members(int count, string name) => $"{{{string.Join(',', Enumerable.Range(0, count).Select(i => $"\"{name}{i}\":0"))}}}";
