@@ -187,14 +187,15 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Every code there is.</summary>
     public static IReadOnlyList<ErrorCode> All { get; } =
     [
-        RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, EventUnknown, VersionUnknown, IdInvalid, IdConflict,
-        PayloadInvalid, PayloadTooLarge, PositionInvalid, ConsumerInvalid, QosNotAllowed, PresenceNotOffered,
-        TooManyTopics, BatchEmpty, BatchTooLarge, NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer,
-        MethodInvalid, NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown,
-        TokenRequired, TokenInvalid, TokenExpired, TokenRevoked, TokenSubjectMismatch, Forbidden, LastOwner, TenantSuspended, TenantUnknown, QuotaExceeded,
-        UserInvalid, DevelopmentOnly, SignInFailed, LockedOut, PasswordInvalid, AuthorityUnavailable, TlsRequired,
-        OriginNotAllowed, NotFound, MethodNotAllowed, MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
-        Disconnected, Internal,
+        RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, EventUnknown,
+        VersionUnknown, IdInvalid, IdConflict, PayloadInvalid, PayloadTooLarge, PositionInvalid,
+        ConsumerInvalid, QosNotAllowed, PresenceNotOffered, TooManyTopics, BatchEmpty, BatchTooLarge,
+        NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer, MethodInvalid,
+        NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown, TokenRequired, TokenInvalid,
+        TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
+        AuthorityUnavailable, TlsRequired, Forbidden, LastOwner, TenantSuspended, TenantUnknown,
+        QuotaExceeded, UserInvalid, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
+        MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining, Disconnected, Internal,
     ];
 
     private static readonly SearchValues<char> ApplicationCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");

@@ -89,7 +89,7 @@ public sealed class MarkupScenarios(Topology topology, Browser browser) : IClass
 
         string[] written = [.. Attacks, Attacks[8], Attacks[13]];
         Assert.Equal(written.Select(text => text.ReplaceLineEndings("\n")), await page.GetByTestId("message-text").AllTextContentsAsync());
-        await page.GetByTestId("message-text").Locator("a").EvaluateAllAsync("links => links.forEach(link => link.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })))");
+        await page.GetByTestId("message-text").Locator("a").EvaluateAllAsync<object?>("links => links.forEach(link => link.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })))");
         Assert.Empty(await page.EvaluateAsync<string[]>(MadeOf));
         await RequireUnbrokenAsync(page, dialogs);
     }

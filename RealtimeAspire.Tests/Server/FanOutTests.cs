@@ -8,7 +8,7 @@ namespace RealtimeAspire.Tests.Server;
 /// <summary>Many subscribers do not hold up few, nor slow ones those that read.</summary>
 public sealed class FanOutTests : IAsyncLifetime
 {
-    private readonly TestNode _node = new(options: new RealtimeOptions { Limits = { QueueBytes = 64 * 1024 } });
+    private readonly TestNode _node = new(options: new RealtimeOptions { Limits = { QueueBytes = 64 * 1024, Connections = 0 } });
 
     public async ValueTask InitializeAsync() => await _node.StartAsync();
 

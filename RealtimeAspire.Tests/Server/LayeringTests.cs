@@ -28,7 +28,7 @@ public sealed partial class LayeringTests
 
     [Fact]
     public void Only_the_doors_of_the_server_are_public() => Assert.Equal(
-        ["AdministrationFeature", "ChatFeature", "ITopicPublisher", "RealtimeBuilder", "RealtimeServer", "TopicPublisherExtensions"],
+        ["AdministrationFeature", "ChatFeature", "ITopicPublisher", "RealtimeBuilder", "RealtimeEvents", "RealtimeServer", "TopicPublisherExtensions"],
         typeof(RealtimeServer).Assembly.GetExportedTypes().Select(type => type.Name).Order(StringComparer.Ordinal));
 
     [Fact]

@@ -62,7 +62,7 @@ public sealed class RealtimeOptionsTests
             TenantConnections = 20, AddressPrefixV4 = 33,
         };
 
-        var failures = Validate(new RealtimeOptions { Auth = { SigningKey = Key }, Limits = limits }).Failures!;
+        var failures = Validate(new RealtimeOptions { Auth = { SigningKey = Key, BuiltIn = true }, Limits = limits }).Failures!;
 
         Assert.Equal(
             [

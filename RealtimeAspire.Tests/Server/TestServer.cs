@@ -74,8 +74,11 @@ internal sealed class TestServer : IAsyncDisposable
         [
             new("Realtime:SingleNode", "true"),
             new("Realtime:Auth:SigningKey", SigningKey),
-            .. settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)),
+            new("Realtime:Audit:Key", SigningKey),
         ]);
+        // Of a key that is there twice the last one counts.
+        builder.Configuration.AddInMemoryCollection(
+            settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)));
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create("Host=nowhere"));
         extend(builder.AddRealtime().AddChat().AddAdministration());
 

@@ -44,7 +44,7 @@ public sealed class TopicCatalogTests
     {
         var options = new RealtimeOptions
         {
-            Auth = { SigningKey = Key },
+            Auth = { SigningKey = Key, BuiltIn = true },
             DefaultTopicType = "nowhere",
             TopicTypes =
             {
