@@ -68,7 +68,7 @@ internal sealed class HttpFuzzer(FuzzedServer server, FuzzMill mill)
         content.Headers.TryAddWithoutValidation("Content-Type", mill.Rarely(25)
             ? mill.One("text/plain", "application/json; charset=utf-16", "application/json; charset=x", "application/problem+json", "", "json", "multipart/form-data")
             : "application/json");
-        var query = address.Contains("/calls/", StringComparison.Ordinal) ? $"?timeoutMs={mill.One("1", "0", "x", "", "99999999999", "1e3")}"
+        var query = address.Contains("/calls/", StringComparison.Ordinal) ? $"?timeoutMs={mill.One("1", "5", "0", "x", "99999999999", "1e3")}"
             : address.Contains("/poll", StringComparison.Ordinal) ? $"?wait={mill.One("0", "-1", "x", "", "56", "1.5")}" : "";
         var request = new HttpRequestMessage(method, address + query) { Content = content };
         if (mill.Rarely(6))
