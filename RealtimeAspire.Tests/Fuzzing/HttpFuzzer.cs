@@ -45,7 +45,9 @@ internal sealed class HttpFuzzer(FuzzedServer server, FuzzMill mill)
 
         var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         var what = $"{request.Method} {request.RequestUri}: {status} {text}";
-        if (status < 400 || (text.Length == 0 && request.Method == HttpMethod.Head))
+        // A path with %00 in it does not come past Kestrel, which answers without a body.
+        var isNoPath = status == 400 && request.RequestUri!.OriginalString.Contains("%00", StringComparison.Ordinal);
+        if (status < 400 || (text.Length == 0 && (request.Method == HttpMethod.Head || isNoPath)))
         {
             Assert.True(status < 400 || status < 500, what);
             return;

@@ -17,7 +17,7 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_plain_connection_is_refused_but_for_probes()
     {
-        await using var server = await TestServer.StartAsync(Production, ("Realtime:Auth:BuiltIn", "true"));
+        await using var server = await TestServer.StartAsync(Production, ("Realtime:Tenants:Open", "true"), ("Realtime:Auth:BuiltIn", "true"));
 
         Assert.Equal((HttpStatusCode.Forbidden, "tls_required"), await GetAsync(server, "/topics/room:a/events"));
         Assert.Equal((HttpStatusCode.Forbidden, "tls_required"), await GetAsync(server, "/realtime"));
@@ -28,7 +28,7 @@ public sealed class ProductionTests
     [Fact]
     public async Task The_word_of_a_named_proxy_counts()
     {
-        await using var server = await TestServer.StartAsync(Production, ("Realtime:Auth:BuiltIn", "true"), ("Realtime:TrustedProxies:0", "127.0.0.0/8"));
+        await using var server = await TestServer.StartAsync(Production, ("Realtime:Tenants:Open", "true"), ("Realtime:Auth:BuiltIn", "true"), ("Realtime:TrustedProxies:0", "127.0.0.0/8"));
 
         Assert.Equal("forbidden", (await GetAsync(server, "/topics/room:a/events", "https")).Code);
         Assert.Equal("tls_required", (await GetAsync(server, "/topics/room:a/events", "http")).Code);
@@ -40,7 +40,7 @@ public sealed class ProductionTests
     {
         var none = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production));
         var plain = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production, ("Realtime:Auth:Authority", "http://127.0.0.1:1")));
-        var secret = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production, ("Realtime:Auth:BuiltIn", "true"), ("Realtime:Auth:SigningKey", "")));
+        var secret = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production, ("Realtime:Tenants:Open", "true"), ("Realtime:Auth:BuiltIn", "true"), ("Realtime:Auth:SigningKey", "")));
 
         Assert.Contains("Realtime:Auth: nobody could sign in", none.Message, StringComparison.Ordinal);
         Assert.Contains("Realtime:Auth:Authority: must be an https address", plain.Message, StringComparison.Ordinal);
@@ -50,7 +50,7 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_name_alone_gets_no_token()
     {
-        await using var server = await TestServer.StartAsync(Production, ("Realtime:Auth:BuiltIn", "true"), ("Realtime:TrustedProxies:0", "127.0.0.1"));
+        await using var server = await TestServer.StartAsync(Production, ("Realtime:Tenants:Open", "true"), ("Realtime:Auth:BuiltIn", "true"), ("Realtime:TrustedProxies:0", "127.0.0.1"));
         using var http = new HttpClient { BaseAddress = server.Address, DefaultRequestHeaders = { { "X-Forwarded-Proto", "https" } } };
 
         using var answer = await http.PostAsync("/auth/token", new StringContent("""{"user":"ada"}""", new MediaTypeHeaderValue("application/json")), TestContext.Current.CancellationToken);
