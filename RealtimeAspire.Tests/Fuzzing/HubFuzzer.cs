@@ -122,7 +122,17 @@ internal sealed class HubFuzzer(FuzzedServer server, FuzzMill mill, bool isPacke
             return [.. mill.Rarely(12) ? mill.Mutate(json) : json, 0x1e];
         }
 
-        var packed = Pack(message);
+        byte[] packed;
+        try
+        {
+            packed = Pack(message);
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair in a name has no form in MessagePack.
+            packed = mill.Noise(200);
+        }
+
         return Packed.Frame(mill.Rarely(12) ? mill.Mutate(packed) : packed);
     }
 
