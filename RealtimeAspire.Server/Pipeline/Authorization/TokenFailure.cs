@@ -17,6 +17,7 @@ internal static class TokenFailure
         SecurityTokenInvalidAlgorithmException => "algorithm",
         SecurityTokenSignatureKeyNotFoundException => "key",
         SecurityTokenInvalidSignatureException => "signature",
+        RealtimeException { InnerException: SecurityTokenException inner } => ReasonOf(inner),
         RealtimeException refused => refused.Code,
         AggregateException { InnerExceptions: [var only] } => ReasonOf(only),
         _ => "malformed",

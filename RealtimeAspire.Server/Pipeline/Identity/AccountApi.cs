@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Identity;
@@ -68,19 +69,20 @@ internal static class AccountApi
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.RefreshTokenRequest);
         context.Response.Headers.CacheControl = "no-store";
-        return TypedResults.Ok(await path.RefreshAsync(request.RefreshToken, context.RequestAborted));
+        return TypedResults.Ok(await path.RefreshAsync(request.RefreshToken, AuditSource.Of(context), context.RequestAborted));
     }
 
     private static async Task<NoContent> RevokeAsync(HttpContext context, RevokePath path)
     {
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.RevokeTokenRequest);
+        var source = AuditSource.Of(context);
         await (request switch
         {
-            { RefreshToken: { } token, Token: null, User: null } => path.SignInAsync(token, context.RequestAborted),
-            { RefreshToken: null, Token: { } token, User: null } => path.TokenAsync(token, context.RequestAborted),
+            { RefreshToken: { } token, Token: null, User: null } => path.SignInAsync(token, source, context.RequestAborted),
+            { RefreshToken: null, Token: { } token, User: null } => path.TokenAsync(token, source, context.RequestAborted),
             { RefreshToken: null, Token: null, User: { } user } => path.UserAsync(
-                context.User.Identity?.IsAuthenticated is true ? Caller.From(context.User) : null, user, context.RequestAborted),
+                context.User.Identity?.IsAuthenticated is true ? Caller.From(context.User) : null, user, source, context.RequestAborted),
             _ => throw new RealtimeException(ErrorCode.RequestInvalid, "Say one of refresh_token, token and user."),
         });
         return TypedResults.NoContent();
@@ -110,7 +112,7 @@ internal static class AccountApi
             throw new RealtimeException(ErrorCode.PasswordInvalid, "There is no such account yet, and a new one needs a password of 8 to 256 characters.");
         }
 
-        record.AccountChanged(caller.Tenant, became, user, caller.UserId);
+        record.AccountChanged(caller, became, user, AuditSource.Of(context));
         return became == "created" ? TypedResults.Created() : TypedResults.NoContent();
     }
 
@@ -125,7 +127,7 @@ internal static class AccountApi
             throw new RealtimeException(ErrorCode.NotFound, "There is no such account.");
         }
 
-        record.AccountChanged(caller.Tenant, "deleted", user, caller.UserId);
+        record.AccountChanged(caller, "deleted", user, AuditSource.Of(context));
         return TypedResults.NoContent();
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
 namespace RealtimeAspire.Server.Pipeline.Identity;
@@ -21,9 +22,10 @@ internal sealed class RevokePath(IServiceScopeFactory scopes, AccountStore accou
 
     /// <param name="caller">Who wants it; null: nobody that is known.</param>
     /// <param name="user">Untrusted.</param>
+    /// <param name="source">From where it comes.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>forbidden</c>, <c>token_required</c>, <c>request_invalid</c>, <c>log_unavailable</c>.</exception>
-    public async Task UserAsync(Caller? caller, string user, CancellationToken cancellationToken)
+    public async Task UserAsync(Caller? caller, string user, AuditSource source, CancellationToken cancellationToken)
     {
         if (caller is null)
         {
@@ -41,24 +43,25 @@ internal sealed class RevokePath(IServiceScopeFactory scopes, AccountStore accou
         }
 
         await accounts.RevokeUserAsync(caller.Tenant, user, time.GetUtcNow(), ForgetAt, cancellationToken);
-        record.Revoked(caller.Tenant, "user", user, caller.UserId);
+        record.Revoked(caller.Tenant, "user", user, caller, source);
     }
 
     /// <summary>Whoever has it may take it back. One that does not count is no error: what was wanted is so.</summary>
     /// <param name="text">Untrusted.</param>
+    /// <param name="source">From where it comes.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public async Task SignInAsync(string text, CancellationToken cancellationToken)
+    public async Task SignInAsync(string text, AuditSource source, CancellationToken cancellationToken)
     {
         if (RefreshToken.TryParse(text, out var token) && await accounts.RevokeSignInAsync(token, _options, cancellationToken) is { } whose)
         {
-            record.Revoked(whose.Tenant, "sign_in", whose.User, "");
+            record.Revoked(whose.Tenant, "sign_in", whose.User, null, source);
         }
     }
 
     /// <inheritdoc cref="SignInAsync"/>
     /// <exception cref="RealtimeException"><c>request_invalid</c>: it has no id. <c>authority_unavailable</c>, <c>log_unavailable</c>.</exception>
-    public async Task TokenAsync(string text, CancellationToken cancellationToken)
+    public async Task TokenAsync(string text, AuditSource source, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var door = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
@@ -77,6 +80,6 @@ internal sealed class RevokePath(IServiceScopeFactory scopes, AccountStore accou
         var id = named.TokenId ?? throw new RealtimeException(ErrorCode.RequestInvalid, "The token has no id (jti); revoke its user instead.");
         var end = (named.Expires ?? time.GetUtcNow()) + BearerTokens.Grace;
         await access.RevokeAsync(new Revocation(new Revocation.Subject(named.Tenant, Revocation.Token, id), end), end, cancellationToken);
-        record.Revoked(named.Tenant, "token", named.UserId, "");
+        record.Revoked(named.Tenant, "token", named.UserId, null, source);
     }
 }

@@ -17,7 +17,7 @@ internal sealed class SignInPath(
     private long? _failedAt;
 
     /// <param name="request">Untrusted.</param>
-    /// <param name="source">Where it comes from.</param>
+    /// <param name="source">From where it comes.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>sign_in_failed</c>, <c>locked_out</c>, <c>development_only</c>, <c>user_invalid</c>, <c>request_invalid</c>, <c>overloaded</c>, <c>log_unavailable</c>.</exception>
     public async Task<TokenReply> SignInAsync(TokenRequest request, AuditSource source, CancellationToken cancellationToken)
@@ -38,14 +38,16 @@ internal sealed class SignInPath(
             throw new RealtimeException(ErrorCode.SignInFailed);
         }
 
-        record.SignedIn(tenant, user, source);
-        return issuer.Issue(user, request.Tenant, request.Grants, issuedAt: Behind(time.GetUtcNow(), revocations.IssuedUntil(tenant, user)));
+        var reply = issuer.Issue(user, request.Tenant, request.Grants, issuedAt: Behind(time.GetUtcNow(), revocations.IssuedUntil(tenant, user)));
+        record.SignedIn(tenant, user, "development", source);
+        return reply;
     }
 
     /// <param name="text">Untrusted.</param>
+    /// <param name="source">From where it comes.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>token_invalid</c>, <c>token_revoked</c>, <c>development_only</c>, <c>log_unavailable</c>.</exception>
-    public async Task<TokenReply> RefreshAsync(string? text, CancellationToken cancellationToken)
+    public async Task<TokenReply> RefreshAsync(string? text, AuditSource source, CancellationToken cancellationToken)
     {
         RequireBuiltIn();
         if (!RefreshToken.TryParse(text, out var token))
@@ -62,7 +64,7 @@ internal sealed class SignInPath(
             case "rotated" or "again":
                 return Reply(refresh.Tenant, refresh.User, refresh.Grants, next, Behind(now, refresh.IssuedUntil));
             case "reused":
-                record.RefreshReused(refresh.Tenant, refresh.User);
+                record.RefreshReused(refresh.Tenant, refresh.User, source);
                 throw new RealtimeException(ErrorCode.TokenRevoked, "This refresh token has been used before; sign in again.");
             case "revoked":
                 throw new RealtimeException(ErrorCode.TokenRevoked);
@@ -94,7 +96,7 @@ internal sealed class SignInPath(
         if (await passwords.IsRightAsync(password, attempt.PasswordHash, cancellationToken)
             && await accounts.StartAsync(tenant, user, attempt.PasswordHash!, token, _options, cancellationToken) is { IsStarted: true } started)
         {
-            record.SignedIn(tenant, user, source);
+            record.SignedIn(tenant, user, "built-in", source);
             return Reply(tenant, user, attempt.Grants, token, Behind(now, started.IssuedUntil));
         }
 

@@ -34,7 +34,7 @@ internal sealed class TokenSources(IOptions<RealtimeOptions> options, AuthorityK
         }
         else
         {
-            throw new RealtimeException(ErrorCode.TokenInvalid, "The token's issuer is not known here.");
+            throw new RealtimeException(ErrorCode.TokenInvalid, "The token's issuer is not known here.", new SecurityTokenInvalidIssuerException());
         }
     }
 
@@ -65,7 +65,7 @@ internal sealed class TokenSources(IOptions<RealtimeOptions> options, AuthorityK
     {
         if (!allowed)
         {
-            throw new RealtimeException(ErrorCode.TokenInvalid, "The token is signed by an algorithm that is not allowed.");
+            throw new RealtimeException(ErrorCode.TokenInvalid, "The token is signed by an algorithm that is not allowed.", new SecurityTokenInvalidAlgorithmException());
         }
     }
 }
