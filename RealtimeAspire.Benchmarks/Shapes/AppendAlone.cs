@@ -113,6 +113,7 @@ internal sealed class AppendAlone : Shape
         {
             ["Realtime:Auth:BuiltIn"] = "true",
             ["Realtime:Auth:SigningKey"] = surroundings.SigningKey,
+            ["Realtime:Audit:Key"] = surroundings.SigningKey,
             [$"Realtime:TopicTypes:{run.Job.Durability}:Open"] = "true",
         });
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(surroundings.Postgres));

@@ -57,7 +57,7 @@ internal sealed record AuthorityKey(string? Id, SecurityKey Key, IReadOnlyList<s
             read = new AuthorityKey(TextOf(json, "kid"), made.Key, algorithms);
             return algorithms.Length > 0;
         }
-        catch (Exception exception) when (exception is FormatException or CryptographicException or ArgumentException or InvalidOperationException)
+        catch (Exception exception) when (exception is FormatException or CryptographicException or ArgumentException or InvalidOperationException or NotSupportedException)
         {
             return false;
         }
