@@ -102,7 +102,9 @@ internal sealed class HubProtocol : IHubProtocol
         {
             case CompletionMessage { Error: { } error, InvocationId: { } id } when !HubErrors.TryRead(error, out _, out _):
                 var invalid = HubErrors.ToHub(ErrorCode.RequestInvalid);
-                return CompletionMessage.WithError(id, $"{error} {nameof(HubException)}: {invalid.Message}");
+                // What SignalR itself refuses it tells as such an exception too; the code is behind the first.
+                var words = error.Replace($"{nameof(HubException)}: ", "", StringComparison.Ordinal);
+                return CompletionMessage.WithError(id, $"{words} {nameof(HubException)}: {invalid.Message}");
             case CloseMessage { Error: { } error }:
                 var reason = HubErrors.TryRead(error, out var code, out var sentence) ? code : ErrorCode.Internal;
                 return new CloseMessage($"{reason.Code}: {sentence ?? reason.Sentence}", allowReconnect: reason.Retryable);
