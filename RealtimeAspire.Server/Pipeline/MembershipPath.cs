@@ -7,7 +7,8 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>
-/// Says who is what in a topic: look up what the caller is now, authorize, put it on record, keep it sensible, store. Every node does as it says within a second.
+/// Says who is what in a topic: look up what the caller is now, authorize, put it on record, keep it sensible, store. This node does as
+/// it says from the answer on, every other one within a second.
 /// </summary>
 internal sealed class MembershipPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, AccessStore store, AuditTrail audit)
 {
@@ -35,7 +36,9 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         }
 
         await RecordAsync(AuditAction.GrantChanged, caller, topic, ("privacy", showsPast ? "private, shows its past" : "private"));
-        return await store.MakePrivateAsync(topic, showsPast, caller.UserId, cancellationToken);
+        var isNew = await store.MakePrivateAsync(topic, showsPast, caller.UserId, cancellationToken);
+        await LearnAsync(topic, caller.UserId, cancellationToken);
+        return isNew;
     }
 
     /// <summary>Opens a topic as its type is.</summary>
@@ -47,6 +50,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         TopicAccess.RequireManage(caller, topic.Name);
         await RecordAsync(AuditAction.GrantChanged, caller, topic, ("privacy", "open"));
         await store.OpenAsync(topic, cancellationToken);
+        await LearnAsync(topic, caller.UserId, cancellationToken);
     }
 
     /// <summary>A page of the members, in the order of their names.</summary>
@@ -88,6 +92,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         TopicAccess.RequireManage(caller, topic.Name);
         await RecordAsync(AuditAction.MemberChanged, caller, topic, ("user", user), ("role", role!));
         RequireDone(await store.SetMemberAsync(topic, user, wanted, MayMakeOwners(caller, topic.Name), cancellationToken));
+        await LearnAsync(topic, user, cancellationToken);
     }
 
     /// <summary>Takes a user's place away: what he has of the topic ends on every node. A user may leave by himself.</summary>
@@ -112,6 +117,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
 
         await RecordAsync(isOneself ? AuditAction.MemberChanged : AuditAction.Kick, caller, topic, ("user", user), ("role", "none"));
         RequireDone(await store.RemoveMemberAsync(topic, user, isOneself || MayMakeOwners(caller, topic.Name), cancellationToken));
+        await LearnAsync(topic, user, cancellationToken);
     }
 
     private static void RequireUser(string user)
@@ -137,25 +143,30 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
     private Task RecordAsync(AuditAction action, Caller caller, TopicKey topic, params ReadOnlySpan<(string Name, string Value)> details) =>
         audit.RecordAsync(action, caller.Tenant, AuditActor.Of(caller), topic.Name.Value, details: details);
 
-    /// <summary>Another node may have made him what he is a moment ago. What cannot be read is as it was: nobody gains by that.</summary>
+    /// <summary>Another node may have made him what he is a moment ago.</summary>
     private async Task<(TopicKey Topic, TopicPolicy Policy)> ParseAsync(Caller caller, string topicName, CancellationToken cancellationToken)
     {
         var name = TopicName.Parse(topicName);
         var (topic, policy) = (new TopicKey(caller.Tenant, name), topics.Get(name));
+        await LearnAsync(topic, caller.UserId, cancellationToken);
+        return (topic, policy);
+    }
+
+    /// <summary>What this node knows of a topic and of a user who is here is what is stored. What cannot be read is as it was: nobody gains by that.</summary>
+    private async Task LearnAsync(TopicKey topic, string user, CancellationToken cancellationToken)
+    {
         try
         {
-            if (caller.Places is { } places)
+            if (memberships.FindPlaces(topic.Tenant, user) is { } places)
             {
-                await places.LoadAsync(store, caller.Tenant, caller.UserId, cancellationToken);
+                await places.LoadAsync(store, topic.Tenant, user, cancellationToken);
             }
 
             memberships.SetPrivate(topic, await store.ReadPrivateAsync(topic, cancellationToken));
         }
         catch (RealtimeException)
         {
-            // What follows says so, to who may hear it.
+            // Before a change, what follows says so to who may hear it; after one, the node is told of it when the database is back.
         }
-
-        return (topic, policy);
     }
 }

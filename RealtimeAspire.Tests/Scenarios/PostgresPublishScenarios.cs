@@ -216,7 +216,7 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
     public void Every_code_has_one_state_in_the_documentation_and_in_the_function()
     {
         var documented = StateRow().Matches(File.ReadAllText(Repository.PathOf("docs/sql.md"))).Select(row => (row.Groups[2].Value, row.Groups[1].Value));
-        var raised = StateCase().Matches(File.ReadAllText(Repository.PathOf("RealtimeAspire.Server/Storage/Migrations/0006_publish.sql"))).Select(row => (row.Groups[1].Value, row.Groups[2].Value));
+        var raised = StateCase().Matches(File.ReadAllText(Repository.PathOf("RealtimeAspire.Server/Storage/Migrations/0011_tenants.sql"))).Select(row => (row.Groups[1].Value, row.Groups[2].Value));
 
         Assert.NotEmpty(raised);
         Assert.Equal(raised.Order(), documented.Order());
