@@ -57,6 +57,12 @@ public sealed record RealtimeClientOptions
     /// <summary>Told what became of publishes that an earlier run has left in the store. Must not block.</summary>
     public Action<LateOutcome>? OnLateOutcome { get; init; }
 
+    /// <summary>
+    /// Told when the application's backend has subscribed this connection to a topic that this client is not subscribed to, with the position that its events follow:
+    /// subscribe from there to have them. Must not block.
+    /// </summary>
+    public Action<string, Position>? OnSubscribed { get; init; }
+
     /// <summary>For which share of the events, 0 to 1, the server is told that they have arrived. It then shows how long they take. Default: 0.</summary>
     public double Receipts { get; init; }
 

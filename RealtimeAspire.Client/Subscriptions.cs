@@ -88,8 +88,18 @@ internal sealed class Subscriptions(RealtimeClientOptions options) : ISubscripti
 
     public void Obey(Control control)
     {
-        if (control.Topic is null || !_subscriptions.TryGetValue(control.Topic, out var subscription))
+        if (control.Topic is not { } topic)
         {
+            return;
+        }
+
+        if (!_subscriptions.TryGetValue(topic, out var subscription))
+        {
+            if (control is { Type: Control.Subscribed, Position: { } position })
+            {
+                options.OnSubscribed?.Invoke(topic, position);
+            }
+
             return;
         }
 

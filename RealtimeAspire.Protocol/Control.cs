@@ -23,7 +23,7 @@ public sealed record Control
     /// <summary>Events were left out, as the subscription's quality of service says.</summary>
     public const string Dropped = "dropped";
 
-    /// <summary>Over SSE, the first frame: every topic of the stream is live.</summary>
+    /// <summary>A topic is live: one that a backend has subscribed this connection to, or over a stream one that was caught up with.</summary>
     public const string Subscribed = "subscribed";
 
     /// <summary>One of the constants of this type; unknown ones are to be ignored.</summary>

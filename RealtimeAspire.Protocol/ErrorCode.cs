@@ -136,6 +136,12 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>No right to this topic.</summary>
     public static readonly ErrorCode Forbidden = new("forbidden", 403, false, "You have no right to this topic.");
 
+    /// <summary>A hook of the application's has refused it.</summary>
+    public static readonly ErrorCode Denied = new("denied", 403, false, "The application does not allow this.");
+
+    /// <summary>A hook of the application's has not answered.</summary>
+    public static readonly ErrorCode HookUnavailable = new("hook_unavailable", 503, true, "The application that decides on this cannot be reached; try again.");
+
     /// <summary>A private topic keeps an owner.</summary>
     public static readonly ErrorCode LastOwner = new("last_owner", 409, false, "A topic keeps an owner: make somebody else one first.");
 
@@ -178,6 +184,18 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>The node is about to stop.</summary>
     public static readonly ErrorCode Draining = new("draining", 503, true, "The node is shutting down; connect again.");
 
+    /// <summary>A backend has ended the subscription.</summary>
+    public static readonly ErrorCode SubscriptionEnded = new("subscription_ended", 403, false, "The application has ended this subscription.");
+
+    /// <summary>A backend has closed the connection.</summary>
+    public static readonly ErrorCode ConnectionClosed = new("connection_closed", 403, false, "The application has closed this connection.");
+
+    /// <summary>A backend has closed the connection, and wants its client back.</summary>
+    public static readonly ErrorCode ConnectAgain = new("connect_again", 503, true, "The application asks this client to connect again.");
+
+    /// <summary>Other nodes cannot be asked.</summary>
+    public static readonly ErrorCode NodesUnreachable = new("nodes_unreachable", 503, true, "The other nodes cannot be asked at the moment; try again.");
+
     /// <summary>Said by the client itself: the connection is down or was lost; whether the request was done is unknown.</summary>
     public static readonly ErrorCode Disconnected = new("disconnected", 503, true, "The connection is down; try again with the same id.");
 
@@ -193,9 +211,10 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer, MethodInvalid,
         NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown, TokenRequired, TokenInvalid,
         TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
-        AuthorityUnavailable, TlsRequired, Forbidden, LastOwner, TenantSuspended, TenantUnknown,
+        AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, LastOwner, TenantSuspended, TenantUnknown,
         QuotaExceeded, UserInvalid, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
-        MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining, Disconnected, Internal,
+        MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
+        SubscriptionEnded, ConnectionClosed, ConnectAgain, NodesUnreachable, Disconnected, Internal,
     ];
 
     private static readonly SearchValues<char> ApplicationCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");

@@ -18,8 +18,10 @@ using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Nodes;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -94,6 +96,7 @@ public static class RealtimeServer
     private static void AddPipeline(IServiceCollection services)
     {
         services.AddLimits();
+        services.AddHooks();
         services.AddSingleton<TopicAccess>();
         services.AddSingleton<Memberships>();
         services.AddSingleton<Revocations>();
@@ -116,6 +119,8 @@ public static class RealtimeServer
         services.AddSingleton<ReceiptPath>();
         services.AddSingleton<RefreshPath>();
         services.AddSingleton<MembershipPath>();
+        services.AddSingleton<ThisNode>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<BackendPath>(provider));
         services.AddSingleton<ITopicPublisher, TopicPublisher>();
         services.AddSingleton<ConnectionFactory>();
         services.AddHosted<ReturnAdvice>();

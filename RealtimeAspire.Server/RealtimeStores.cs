@@ -10,6 +10,7 @@ using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Nodes;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -37,6 +38,7 @@ internal static class RealtimeStores
         {
             services.AddSingleton<IBackplane>(_ => new InProcessBackplane());
             services.AddSingleton<MemoryTopicLog>();
+            services.AddSingleton<INodes, OnlyNode>();
         }
         else
         {
@@ -82,6 +84,8 @@ internal static class RealtimeStores
         services.AddHosted<RedisBackplane>();
         services.AddSingleton<IBackplane>(provider => provider.GetRequiredService<RedisBackplane>());
         services.AddHosted<RedisCalls>();
+        services.AddHosted<RedisNodes>();
+        services.AddSingleton<INodes>(provider => provider.GetRequiredService<RedisNodes>());
         services.AddSingleton<RedisScripts>();
         services.AddHosted<RedisAppender>();
         services.AddSingleton<RedisTopicLog>();

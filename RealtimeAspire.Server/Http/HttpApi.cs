@@ -39,6 +39,7 @@ internal static class HttpApi
         endpoints.MapEventApi();
         endpoints.MapMemberApi();
         endpoints.MapKeyApi();
+        endpoints.MapBackendApi();
         endpoints.MapAuditApi();
         endpoints.MapOpenApi().AllowAnonymous();
         endpoints.MapGet("/asyncapi/v3.json", EventDocument.Get).AllowAnonymous().ExcludeFromDescription();

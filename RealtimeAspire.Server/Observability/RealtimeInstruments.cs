@@ -24,6 +24,7 @@ internal sealed class RealtimeInstruments
     private readonly Counter<long> _resets;
     private readonly Histogram<double> _publishDuration;
     private readonly Histogram<double> _callDuration;
+    private readonly Histogram<double> _hookDuration;
     private readonly Histogram<double> _receiptLatency;
     private readonly UpDownCounter<long> _connections;
     private readonly UpDownCounter<long> _subscriptions;
@@ -43,6 +44,7 @@ internal sealed class RealtimeInstruments
         _resets = meter.CreateCounter<long>("realtime.feed.resets", "{feed}", "Feeds that started again because the log was another one or had lost events.");
         _publishDuration = meter.CreateHistogram<double>("realtime.publish.duration", "s", "From a publish's admission to its acknowledgement.");
         _callDuration = meter.CreateHistogram<double>("realtime.call.duration", "s", "From a call's admission to its answer, by what became of it.");
+        _hookDuration = meter.CreateHistogram<double>("realtime.hook.duration", "s", "From a question to a backend to its answer, by what became of it.");
         _receiptLatency = meter.CreateHistogram<double>(
             "realtime.receipt.latency", "s", "From an event's timestamp to its arrival at a client, with the way of the receipt back; of the share of events that clients report.");
         _connections = meter.CreateUpDownCounter<long>("realtime.connections", "{connection}", "Open connections.");
@@ -67,6 +69,13 @@ internal sealed class RealtimeInstruments
     public void Called(string tenant, string topicType, string code, TimeSpan duration) => _callDuration.Record(
         duration.TotalSeconds,
         new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType }, { TagNames.Outcome, code } });
+
+    /// <param name="tenant">Whose user it was about.</param>
+    /// <param name="hook">Which hook.</param>
+    /// <param name="outcome">allow, deny, rewrite, failed, or not_asked because it has failed too often.</param>
+    /// <param name="duration">How long it took.</param>
+    public void HookAsked(string tenant, string hook, string outcome, TimeSpan duration) => _hookDuration.Record(
+        duration.TotalSeconds, new TagList { { TagNames.Tenant, tenant }, { TagNames.Hook, hook }, { TagNames.Outcome, outcome } });
 
     public void Received(string tenant, string topicType, TimeSpan latency) => _receiptLatency.Record(
         latency.TotalSeconds, new TagList { { TagNames.Tenant, tenant }, { TagNames.TopicType, topicType } });

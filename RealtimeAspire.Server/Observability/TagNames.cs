@@ -15,6 +15,7 @@ internal static class TagNames
     public const string Method = "realtime.method";
     public const string Outcome = "realtime.outcome";
     public const string ErrorCode = "realtime.error.code";
+    public const string Hook = "realtime.hook";
     public const string Limit = "realtime.limit";
     public const string AuditAction = "realtime.audit.action";
 

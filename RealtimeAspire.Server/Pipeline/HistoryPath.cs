@@ -2,15 +2,22 @@ using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline;
 
-/// <summary>A page of a topic's past: admit, authorize, read, say what is missing.</summary>
+/// <summary>A page of a topic's past: admit, authorize, ask the application where it has a say, read, say what is missing.</summary>
 internal sealed class HistoryPath(
-    RequestLimiter limits, TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
+    RequestLimiter limits,
+    TopicAccess access,
+    Memberships memberships,
+    TopicCatalog topics,
+    HookPipeline<SubscribeContext> hooks,
+    LogCatalog logs,
+    IOptions<RealtimeOptions> options)
 {
     private const int DefaultLimit = 100;
 
@@ -40,6 +47,20 @@ internal sealed class HistoryPath(
         limits.AdmitPage(caller, size);
         var policy = topics.Get(name);
         access.RequireHistory(caller, policy, name);
+        if (!hooks.Covers(caller, name))
+        {
+            return await ReadAsync(caller, name, policy, after, before, size, cancellationToken);
+        }
+
+        HistoryAnswer? answer = null;
+        var context = new SubscribeContext(caller.Tenant, caller.UserId, name.Value, request: null, hooks.Services, cancellationToken);
+        await hooks.RunAsync(context, caller, name, async () => answer = await ReadAsync(caller, name, policy, after, before, size, cancellationToken));
+        return answer!;
+    }
+
+    private async Task<HistoryAnswer> ReadAsync(
+        Caller caller, TopicName name, TopicPolicy policy, Position? after, Position? before, int size, CancellationToken cancellationToken)
+    {
         // What was there before a member joined is not there for him.
         var horizon = memberships.HorizonOf(caller, name);
         LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? horizon);

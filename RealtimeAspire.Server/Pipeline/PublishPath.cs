@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -12,6 +13,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -24,6 +26,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// client ── hub / HTTP ──►  1  Limits         admit: rate, size (code in the process comes in at 2)
 ///                           2  Authorization  may this identity publish this event name here?
 ///                           3  Topics         the type's policy, the event's schema
+///                              Hooks          what the application has to say, where it has; then 3 again for what it has rewritten
 ///                           4  TopicLogs      dedupe by id, append → position
 ///                           5  Backplane      start: every node that has a subscriber; own feed directly
 ///                           6  reply          position to the publisher; does not wait for 5
@@ -31,13 +34,14 @@ namespace RealtimeAspire.Server.Pipeline;
 /// </summary>
 /// <remarks>
 /// Steps 1 to 3 are synchronous and step 4 enters the log's line before it first awaits: a connection's publishes, called one
-/// after another, are appended in that order while many are in flight.
+/// after another, are appended in that order while many are in flight. Those that wait for a hook stand in a line of their own until then.
 /// </remarks>
 internal sealed class PublishPath(
     PublishLimiter limits,
     TopicAccess access,
     TopicCatalog topics,
     EventCatalog events,
+    HookPipeline<PublishContext> hooks,
     LogCatalog logs,
     FeedRegistry feeds,
     IBackplane backplane,
@@ -58,7 +62,7 @@ internal sealed class PublishPath(
     /// <param name="connection">Over which connection; null where there is none.</param>
     /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
     public Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, Connection? connection = null) =>
-        PublishAsync(caller, name, request, time.GetTimestamp(), connection);
+        PublishAsync(caller, name, request, time.GetTimestamp(), connection, batch: null);
 
     /// <summary>
     /// Publishes several, in order: all enter the logs' lines together. Stops at the first failure that may pass, so that
@@ -80,6 +84,7 @@ internal sealed class PublishPath(
 
         // One time limit for all: when it is over for one, it is over for those behind it.
         var started = time.GetTimestamp();
+        var batch = new Batch(connection?.Line ?? new PublishLine());
         var publishes = new List<Task<PublishReply>>(count);
         while (publishes.Count < count)
         {
@@ -101,7 +106,7 @@ internal sealed class PublishPath(
 
         return outcomes;
 
-        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, TopicName.Parse(topic(i)), request(i), started, connection);
+        async Task<PublishReply> PublishOneAsync(int i) => await PublishAsync(caller, TopicName.Parse(topic(i)), request(i), started, connection, batch);
     }
 
     private static PublishOutcome NotAttempted() => new() { Error = new RealtimeException(ErrorCode.NotAttempted).ToBody() };
@@ -123,7 +128,7 @@ internal sealed class PublishPath(
         }
     }
 
-    private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started, Connection? connection)
+    private async Task<PublishReply> PublishAsync(Caller caller, TopicName name, PublishRequest request, long started, Connection? connection, Batch? batch)
     {
         var policy = topics.Get(new TopicKey(caller.Tenant, name));
         using var activity = tracing.StartPublish(caller, name, request.TraceId);
@@ -140,19 +145,10 @@ internal sealed class PublishPath(
 
             // 3.
             events.Require(policy, request.Event!, request.Version, request.Payload);
-            var append = ToAppend(caller, name, request, payload, started, activity);
-            if (policy.IsEphemeral(append.Event))
-            {
-                return PassOn(append, policy);
-            }
-
-            // 4.
-            var log = logs.Of(policy);
-            var outcome = await log.AppendAsync(append, log.AnnouncesAppends ? FanOutHere : FanOut);
-
-            // 6.
-            instruments.Published(caller.Tenant, policy.Type, outcome.Duplicate, time.GetElapsedTime(started));
-            return new PublishReply { Position = outcome.Position, Timestamp = outcome.Timestamp, Duplicate = outcome.Duplicate };
+            var publish = new Publish(caller, name, policy, started, activity);
+            return hooks.Covers(caller, name)
+                ? await PassAsync(publish, request, batch ?? new Batch(connection?.Line ?? new PublishLine()))
+                : await AppendAsync(publish, request);
         }
         catch (RealtimeException exception)
         {
@@ -162,14 +158,80 @@ internal sealed class PublishPath(
         }
     }
 
+    /// <summary>Hooks: what the application has to say. However long it thinks, those that came earlier enter the log earlier.</summary>
+    private async Task<PublishReply> PassAsync(Publish publish, PublishRequest request, Batch batch)
+    {
+        using var place = batch.Line.Enter();
+        var context = new PublishContext(publish.Caller.Tenant, publish.Caller.UserId, publish.Name.Value, request, hooks.Services);
+        try
+        {
+            await hooks.RunAsync(context, publish.Caller, publish.Name, async () =>
+            {
+                var passed = ReferenceEquals(context.Request, request) ? request : Require(publish, request, context.Request);
+                await place.Turn;
+                if (batch.HasStopped)
+                {
+                    throw new RealtimeException(ErrorCode.NotAttempted);
+                }
+
+                // The time that the hook took is not the log's.
+                var appending = AppendAsync(publish with { AppendStarted = time.GetTimestamp() }, passed);
+                place.Dispose();
+                context.Reply = await appending;
+            });
+            return context.Reply!;
+        }
+        catch (RealtimeException exception) when (exception.Error.Retryable)
+        {
+            // Behind those that came earlier, and before those that came later.
+            await place.Turn;
+            batch.HasStopped = true;
+            throw;
+        }
+    }
+
+    /// <summary>3 again.</summary>
+    private PublishRequest Require(Publish publish, PublishRequest asked, PublishRequest rewritten)
+    {
+        var request = rewritten with { Topic = asked.Topic, Id = asked.Id, TraceId = asked.TraceId };
+        var payload = PayloadOf(request);
+        if (payload.Length > publish.Policy.PayloadBytes)
+        {
+            throw new RealtimeException(ErrorCode.PayloadTooLarge);
+        }
+
+        RequireForm(request, payload, limits.PayloadMembers);
+        events.Require(publish.Policy, request.Event!, request.Version, request.Payload);
+        return request;
+    }
+
+    /// <summary>4. to 6. What is before the first await keeps the order of calls.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<PublishReply> AppendAsync(Publish publish, PublishRequest request)
+    {
+        var append = ToAppend(publish, request, PayloadOf(request));
+        if (publish.Policy.IsEphemeral(append.Event))
+        {
+            return PassOn(append, publish);
+        }
+
+        // 4.
+        var log = logs.Of(publish.Policy);
+        var outcome = await log.AppendAsync(append, log.AnnouncesAppends ? FanOutHere : FanOut);
+
+        // 6.
+        instruments.Published(publish.Caller.Tenant, publish.Policy.Type, outcome.Duplicate, time.GetElapsedTime(publish.Started));
+        return new PublishReply { Position = outcome.Position, Timestamp = outcome.Timestamp, Duplicate = outcome.Duplicate };
+    }
+
     /// <summary>An event that no log keeps: whoever listens has it.</summary>
-    private PublishReply PassOn(Append append, TopicPolicy policy)
+    private PublishReply PassOn(Append append, Publish publish)
     {
         var timestamp = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
         var encoded = EncodedEvent.Encode(append.At(Position.Origin, timestamp));
         feeds.Post(encoded, lendThread: true);
         backplane.Publish(encoded);
-        instruments.Published(append.Topic.Tenant, policy.Type, duplicate: false, time.GetElapsedTime(append.Started));
+        instruments.Published(append.Topic.Tenant, publish.Policy.Type, duplicate: false, time.GetElapsedTime(publish.Started));
         return new PublishReply { Position = null, Timestamp = timestamp, Duplicate = false };
     }
 
@@ -216,19 +278,19 @@ internal sealed class PublishPath(
         PayloadForm.Require(payload, maxMembers);
     }
 
-    private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, long started, Activity? activity) => new()
+    private Append ToAppend(Publish publish, PublishRequest request, ReadOnlySpan<byte> payload) => new()
     {
-        Started = started,
-        Topic = new TopicKey(caller.Tenant, name),
-        Publisher = caller.UserId,
+        Started = publish.AppendStarted ?? publish.Started,
+        Topic = new TopicKey(publish.Caller.Tenant, publish.Name),
+        Publisher = publish.Caller.UserId,
         Id = request.Id ?? Guid.CreateVersion7(time.GetUtcNow()).ToString(),
         Event = request.Event!,
         Version = request.Version,
         EntityId = request.EntityId,
         Payload = payload.ToArray(),
         ContentHash = HashContent(request, payload),
-        Trace = activity?.Context ?? default,
-        TraceParent = activity?.Id,
+        Trace = publish.Activity?.Context ?? default,
+        TraceParent = publish.Activity?.Id,
     };
 
     /// <summary>What makes two publishes of the same id the same event.</summary>
@@ -252,5 +314,26 @@ internal sealed class PublishPath(
         {
             ArrayPool<byte>.Shared.Return(rented);
         }
+    }
+
+    /// <summary>Who publishes, where, and since when.</summary>
+    /// <param name="Caller">Who.</param>
+    /// <param name="Name">On which topic.</param>
+    /// <param name="Policy">Of the topic's type.</param>
+    /// <param name="Started">When it came.</param>
+    /// <param name="Activity">The publish's span.</param>
+    private readonly record struct Publish(Caller Caller, TopicName Name, TopicPolicy Policy, long Started, Activity? Activity)
+    {
+        /// <summary>From when on the log's time counts, where that is later.</summary>
+        public long? AppendStarted { get; init; }
+    }
+
+    /// <summary>Publishes that were asked for together.</summary>
+    private sealed class Batch(PublishLine line)
+    {
+        public PublishLine Line => line;
+
+        /// <summary>One has failed in a way that may pass: those behind it are not tried.</summary>
+        public bool HasStopped { get; set; }
     }
 }

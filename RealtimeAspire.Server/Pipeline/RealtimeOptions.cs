@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -39,6 +40,8 @@ internal sealed class RealtimeOptions
     public TenantOptions Tenants { get; set; } = new();
 
     public AuditOptions Audit { get; set; } = new();
+
+    public HookOptions Hooks { get; set; } = new();
 
     public FaultOptions Faults { get; set; } = new();
 

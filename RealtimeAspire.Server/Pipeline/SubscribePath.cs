@@ -6,6 +6,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -17,6 +18,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <code>
 /// client ── hub / HTTP ──►  1  Limits         admit: rate, subscriptions of the connection
 ///                           2  Authorization  may this identity read this topic?
+///                              Hooks          what the application has to say, where it has
 ///                           3  Feeds          attach: from here on every committed event reaches the feed, whose tail is the buffer
 ///                           4  TopicLogs      read from the position, unless the tail reaches back to it
 ///                           5  prove          same incarnation, and the tail begins where the reader is; else read on
@@ -33,6 +35,7 @@ internal sealed partial class SubscribePath(
     TopicAccess access,
     Memberships memberships,
     TopicCatalog topics,
+    HookPipeline<SubscribeContext> hooks,
     CursorStore cursors,
     FeedRegistry feeds,
     RealtimeInstruments instruments,
@@ -58,7 +61,7 @@ internal sealed partial class SubscribePath(
         var name = TopicName.Parse(request.Topic);
         var policy = topics.Get(name);
         var topic = new TopicKey(connection.Caller.Tenant, name);
-        var chosen = SubscribeForm.Validate(request, policy);
+        SubscribeForm.Validate(request, policy);
 
         // 1.
         limits.Admit(connection.Caller);
@@ -67,19 +70,42 @@ internal sealed partial class SubscribePath(
         {
             // 2.
             RequireRight(connection.Caller, request, policy, name);
-
-            for (var attempt = 0; attempt < MaxAttempts; attempt++)
-            {
-                if (await AttachAndJoinAsync(new Subscription(connection, topic, chosen), announced, request, policy, cancellationToken) is { } answer)
-                {
-                    instruments.Recovered(topic.Tenant, answer.Recovery, answer.Events.Count);
-                    return answer;
-                }
-            }
+            return hooks.Covers(connection.Caller, name)
+                ? await PassAsync(connection, topic, announced, request, policy, cancellationToken)
+                : await SubscribeAsync(connection, topic, announced, request, policy, cancellationToken);
         }
         finally
         {
             connection.Withdraw(topic, announced);
+        }
+    }
+
+    /// <summary>Hooks: what the application has to say, which may change what was asked for, but not the topic.</summary>
+    private async Task<SubscribeAnswer> PassAsync(
+        Connection connection, TopicKey topic, object announced, SubscribeRequest request, TopicPolicy policy, CancellationToken cancellationToken)
+    {
+        SubscribeAnswer? answer = null;
+        var context = new SubscribeContext(topic.Tenant, connection.Caller.UserId, topic.Name.Value, request, hooks.Services, cancellationToken);
+        await hooks.RunAsync(
+            context,
+            connection.Caller,
+            topic.Name,
+            async () => answer = await SubscribeAsync(connection, topic, announced, context.Request ?? request, policy, cancellationToken));
+        return answer!;
+    }
+
+    /// <summary>3. to 7.</summary>
+    private async Task<SubscribeAnswer> SubscribeAsync(
+        Connection connection, TopicKey topic, object announced, SubscribeRequest request, TopicPolicy policy, CancellationToken cancellationToken)
+    {
+        var chosen = SubscribeForm.Validate(request, policy);
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            if (await AttachAndJoinAsync(new Subscription(connection, topic, chosen), announced, request, policy, cancellationToken) is { } answer)
+            {
+                instruments.Recovered(topic.Tenant, answer.Recovery, answer.Events.Count);
+                return answer;
+            }
         }
 
         throw new RealtimeException(ErrorCode.Overloaded, "The topic moves faster than it can be read; try again.");

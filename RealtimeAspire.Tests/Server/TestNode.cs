@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline;
@@ -16,6 +17,7 @@ using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -67,13 +69,16 @@ internal sealed class TestNode : IAsyncDisposable
         var shares = new TenantShares(tenants, clock, NullLogger<TenantShares>.Instance);
         var requests = new RequestLimiter(wrapped, host, refusals, clock);
         Publish = new PublishPath(
-            new PublishLimiter(wrapped, tenants, shares, refusals, clock), access, topics, events, logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
+            new PublishLimiter(wrapped, tenants, shares, refusals, clock), access, topics, events, Without<PublishContext>(), logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
         var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));
         Acknowledge = new AcknowledgePath(requests, access, topics, logs, cursors);
-        Subscribe = new SubscribePath(requests, access, Memberships, topics, cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
-        History = new HistoryPath(requests, access, Memberships, topics, logs, wrapped);
+        Subscribe = new SubscribePath(requests, access, Memberships, topics, Without<SubscribeContext>(), cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
+        History = new HistoryPath(requests, access, Memberships, topics, Without<SubscribeContext>(), logs, wrapped);
         Connections = new ConnectionFactory(wrapped, new ConnectionCaps(wrapped, host, tenants, shares, refusals), new TenantTopics(tenants, shares, refusals), _instruments, clock);
     }
+
+    private HookPipeline<TContext> Without<TContext>()
+        where TContext : HookContext => new([], _services);
 
     public static Caller Ada { get; } = new("default", "ada");
 

@@ -58,6 +58,9 @@ internal sealed record AuditAction(string Name, bool IsHot = false)
     /// <summary>Somebody was held back by a limit; the target says by which.</summary>
     public static readonly AuditAction LimitTripped = new("limit.tripped", IsHot: true);
 
+    /// <summary>A hook has not answered; the code says what was done without it.</summary>
+    public static readonly AuditAction HookFailed = new("hook.failed", IsHot: true);
+
     /// <summary>Something unusual was seen.</summary>
     public static readonly AuditAction SignalRaised = new("signal.raised", IsHot: true);
 

@@ -65,7 +65,7 @@ internal static class BearerTokens
             var named = TokenClaims.Read(PayloadOf(context.SecurityToken));
             context.HttpContext.RequestServices.GetRequiredService<TokenSources>().RequireIssued(named);
             var admission = context.HttpContext.RequestServices.GetRequiredService<Admission>();
-            context.Principal!.AddIdentity(new CallerIdentity(await admission.AdmitAsync(named, context.HttpContext.RequestAborted)));
+            context.Principal!.AddIdentity(new CallerIdentity(await admission.AdmitAsync(named, context.HttpContext)));
         }
         catch (RealtimeException exception)
         {

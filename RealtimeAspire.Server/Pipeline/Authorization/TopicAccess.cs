@@ -31,6 +31,10 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
     /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
     public void RequireHistory(Caller caller, TopicPolicy policy, TopicName topic) => Require(caller, policy, topic, Operations.History);
 
+    /// <summary>To see who is there, and how many.</summary>
+    /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
+    public void RequirePresence(Caller caller, TopicPolicy policy, TopicName topic) => Require(caller, policy, topic, Operations.Presence);
+
     /// <exception cref="RealtimeException"><c>forbidden</c>.</exception>
     public void RequireCall(Caller caller, TopicPolicy policy, TopicName topic) => Require(caller, policy, topic, Operations.Call);
 

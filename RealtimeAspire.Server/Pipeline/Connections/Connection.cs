@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -10,6 +11,9 @@ namespace RealtimeAspire.Server.Pipeline.Connections;
 /// <summary>One client transport: who it is, what it is subscribed to, and what waits for it.</summary>
 internal sealed class Connection : IAsyncDisposable
 {
+    /// <summary>What the transport of hub connections is called.</summary>
+    public const string Hub = "hub";
+
     // Timers take no more than 49 days; a token that lasts longer outlives any connection.
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
@@ -26,6 +30,7 @@ internal sealed class Connection : IAsyncDisposable
     private int _calls;
     private TokenBucket? _publishes;
     private TokenBucket? _refusals;
+    private PublishLine? _line;
 
     // Under the lock.
     private readonly Dictionary<TopicKey, Subscription> _subscriptions = [];
@@ -54,9 +59,19 @@ internal sealed class Connection : IAsyncDisposable
         ITenantQuotas? tenants = null)
     {
         (_caller, _transport, _limits, _topics, _instruments, _left, _tenants) = (caller, transport, limits, topics, instruments, left, tenants);
+        Id = Guid.CreateVersion7(time.GetUtcNow());
         _outbound = new Outbound(transport, limits.QueueBytes, caller.Tenant, instruments, time, () => Close(ErrorCode.SlowConsumer));
         instruments.ConnectionOpened(caller.Tenant, transport.Name);
     }
+
+    /// <summary>Its name, on all nodes. Those that are opened later have later ones.</summary>
+    public Guid Id { get; }
+
+    /// <summary>Since when, to the millisecond: the name holds it.</summary>
+    public DateTimeOffset OpenedAt => DateTimeOffset.FromUnixTimeMilliseconds((long)(BinaryPrimitives.ReadUInt64BigEndian(Id.ToByteArray(bigEndian: true)) >> 16));
+
+    /// <summary><c>hub</c>, <c>sse</c> or <c>poll</c>.</summary>
+    public string Transport => _transport is HubTransport ? Hub : _transport.Name;
 
     /// <summary>Who it is. With a new token he may have other rights, but is the same.</summary>
     public Caller Caller
@@ -78,6 +93,9 @@ internal sealed class Connection : IAsyncDisposable
 
     /// <summary>For its publishes, where a connection's are limited.</summary>
     public TokenBucket Publishes => LazyInitializer.EnsureInitialized(ref _publishes);
+
+    /// <summary>For its publishes that wait for a hook.</summary>
+    public PublishLine Line => LazyInitializer.EnsureInitialized(ref _line);
 
     /// <summary>For what it asks for in vain.</summary>
     public TokenBucket Refusals => LazyInitializer.EnsureInitialized(ref _refusals);
@@ -298,6 +316,15 @@ internal sealed class Connection : IAsyncDisposable
         if (reason is not null)
         {
             Send(reason);
+        }
+    }
+
+    /// <summary>Whether it is subscribed to a topic.</summary>
+    public bool IsSubscribed(TopicKey topic)
+    {
+        lock (_lock)
+        {
+            return _subscriptions.ContainsKey(topic);
         }
     }
 

@@ -7,7 +7,7 @@ import { disconnected, RealtimeError } from "./errors.js";
 import { newId } from "./ids.js";
 import type { Link, Transport } from "./link.js";
 import { notify } from "./notify.js";
-import { settle, type ClientOptions } from "./options.js";
+import { settle, type ClientOptions, type Settings } from "./options.js";
 import { Outbox, type OutboxItem } from "./outbox.js";
 import { Receipts } from "./receipts.js";
 import type { ConnectionState } from "./state.js";
@@ -57,6 +57,7 @@ export class RealtimeClient<Events extends object = object> {
   readonly #stateListeners = new Set<(state: ConnectionState) => void>();
   readonly #pendingListeners = new Set<() => void>();
   readonly #owner: SubscriptionOwner;
+  readonly #onSubscribed: Settings["onSubscribed"];
   #link: Link | undefined;
   #isJoining = false;
   #expiring: ReturnType<typeof setInterval> | undefined;
@@ -72,6 +73,7 @@ export class RealtimeClient<Events extends object = object> {
     this.#reconnect = settings.reconnect;
     this.#answerTimeout = settings.answerTimeout;
     this.#tracing = settings.tracing;
+    this.#onSubscribed = settings.onSubscribed;
     const delay = (failed: number) => backoff(this.#reconnect, failed, Math.random());
     this.#outbox = new Outbox(settings.outbox, delay, settings.store, settings.onLateOutcome, () => {
       for (const listener of [...this.#pendingListeners]) notify(listener);
@@ -356,8 +358,11 @@ export class RealtimeClient<Events extends object = object> {
   }
 
   #obey(control: Control): void {
-    const subscription = this.#subscriptions.get(control.topic ?? "");
-    if (control.type === "unsubscribed" && subscription) {
+    const { topic, type, position } = control;
+    const subscription = this.#subscriptions.get(topic ?? "");
+    if (type === "subscribed" && topic && position && !subscription && this.#onSubscribed) {
+      notify(this.#onSubscribed, topic, position);
+    } else if (type === "unsubscribed" && subscription) {
       this.#endOne(subscription, new RealtimeError(control.code ?? "forbidden", control.reason ?? "The server has ended the subscription.", false));
     } else {
       subscription?.control(control);

@@ -1,5 +1,6 @@
 // What a client is given, and what it takes where it is given nothing.
 
+import type { Position } from "./wire.js";
 import type { Backoff } from "./backoff.js";
 import { RealtimeError } from "./errors.js";
 import type { Transport } from "./link.js";
@@ -38,6 +39,11 @@ export interface ClientOptions {
   readonly tracing?: Tracing;
   /** For which share of the events, 0 to 1, the server is told that they have arrived: 0. It then shows how long they take. */
   readonly receipts?: number;
+  /**
+   * Told when the application's backend has subscribed this connection to a topic that this client is not subscribed to, with the
+   * position that its events follow: subscribe from there to have them.
+   */
+  readonly onSubscribed?: (topic: string, position: Position) => void;
 }
 
 /** `count` publishes may wait, 1,000, none longer than `age` milliseconds, 23 hours: less than the 24 for which the server remembers ids. */
@@ -74,6 +80,7 @@ export function settle(url: string, options: ClientOptions) {
     onLateOutcome,
     tracing: options.tracing,
     receipts: options.receipts ?? 0,
+    onSubscribed: options.onSubscribed,
   };
   const { reconnect, breaker, outbox } = settings;
   require(/^https?:\/\/./.test(settings.url), "The server's address begins with http:// or https://.");
