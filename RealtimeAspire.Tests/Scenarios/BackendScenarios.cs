@@ -62,6 +62,52 @@ public sealed class BackendScenarios(Topology topology)
         Assert.True(took < Second, $"It took {took.TotalMilliseconds} ms.");
     }
 
+    [Fact]
+    public async Task What_backends_and_operators_have_done_is_on_record_for_who_may_read_it()
+    {
+        var node = topology.Nodes()[0];
+        using var backend = await BackendAsync(node);
+        var tenant = $"t{Guid.NewGuid():N}";
+        await SendAsync(backend, HttpMethod.Put, $"/tenants/{tenant}", new { });
+        await SendAsync(backend, HttpMethod.Put, $"/tenants/{tenant}", new { suspended = true });
+        await SendAsync(backend, HttpMethod.Put, $"/tenants/{tenant}", new { suspended = false });
+        await SendAsync(backend, HttpMethod.Post, $"/users/{_user}/subscriptions", new { topic = _topic });
+        using var nobody = With(node, await topology.TokenAsync(_user, node.Address));
+
+        using var refused = await nobody.GetAsync("/audit", Topology.Cancelled);
+        var entries = new List<(string? Action, string? Target)>();
+        await Eventually.BecomesTrueAsync(
+            async () =>
+            {
+                entries = await ReadAuditAsync(backend);
+                return entries.Contains(("admin.act", _topic)) && entries.Exists(entry => entry.Action == "key.used");
+            },
+            "it is not on record");
+
+        Assert.Equal(System.Net.HttpStatusCode.Forbidden, refused.StatusCode);
+        Assert.Equal(
+            ["tenant.changed", "tenant.suspended", "tenant.resumed"], entries.Where(entry => entry.Target == $"tenant:{tenant}").Select(entry => entry.Action));
+        Assert.Contains(entries, entry => entry.Action == "key.created");
+    }
+
+    private static async Task<List<(string? Action, string? Target)>> ReadAuditAsync(HttpClient http)
+    {
+        var entries = new List<(string?, string?)>();
+        for (var (after, more) = (0L, true); more;)
+        {
+            var page = await SendAsync(http, HttpMethod.Get, $"/audit?after={after}&limit=1000");
+            foreach (var entry in page.GetProperty("entries").EnumerateArray())
+            {
+                entries.Add((entry.GetProperty("action").GetString(), entry.TryGetProperty("target", out var target) ? target.GetString() : null));
+                after = entry.GetProperty("seq").GetInt64();
+            }
+
+            more = page.GetProperty("entries").GetArrayLength() > 0;
+        }
+
+        return entries;
+    }
+
     private static async Task<JsonElement> SendAsync(HttpClient http, HttpMethod method, string path, object? body = null)
     {
         using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };

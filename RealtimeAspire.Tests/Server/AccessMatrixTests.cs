@@ -5,6 +5,8 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Tests.Support;
 
 namespace RealtimeAspire.Tests.Server;
@@ -18,6 +20,7 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
     private const string Called = "no_handler";
 
     private const string Forbidden = "forbidden";
+    private const string Suspended = "suspended";
 
     private static readonly string[] Operations = ["subscribe", "rewind", "history", "publish", "call", "manage"];
 
@@ -33,6 +36,7 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
         ["revoked token"] = Always("token_revoked"),
         ["revoked user"] = Always("token_revoked"),
         ["malformed grant"] = Always("token_invalid"),
+        ["suspended tenant"] = Always("tenant_suspended"),
         // Its own topic of that name, in which there is nothing.
         ["other tenant"] = [Ok, Ok, Ok, Ok, Called, Forbidden],
         ["signed in"] = [Ok, Ok, Ok, Ok, Called, Forbidden],
@@ -101,6 +105,8 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
                 return TestServer.Token("eve");
             case "malformed grant":
                 return Unchecked("""[{"topic":"room:*","operations":["subscribe"],"unless":"it rains"}]""");
+            case "suspended tenant":
+                return TestServer.Token("ada", Suspended, """[{"topic":"*","operations":["*"]}]""");
             case "other tenant":
                 return TestServer.Token("ada", "acme", null);
             case "signed in":
@@ -251,6 +257,8 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
         public async ValueTask InitializeAsync()
         {
             Server = await TestServer.StartAsync();
+            Server.Services.GetRequiredService<TenantRegistry>().TryReplace(
+                [new Tenant(Suspended, DateTimeOffset.UnixEpoch, SuspendedAt: DateTimeOffset.UnixEpoch, Reason: null, TenantQuotas.None)]);
             var revocations = Server.Services.GetRequiredService<Revocations>();
             revocations.Set(new Revocation(new Revocation.Subject("default", Revocation.User, "eve"), DateTimeOffset.UnixEpoch.AddYears(200)));
             using var http = Server.Http();

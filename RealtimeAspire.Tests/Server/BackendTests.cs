@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using RealtimeAspire.Client;
 using RealtimeAspire.Protocol;
 using Xunit;
 
@@ -84,6 +85,28 @@ public sealed class BackendTests
         Assert.Equal(2, read.Offset);
         Assert.Equal(1, ended.GetProperty("connections").GetInt32());
         Assert.Equal(("room:a", "subscription_ended"), (over.Topic, over.Code));
+    }
+
+    [Fact]
+    public async Task An_application_hears_of_it_and_makes_the_subscription_its_own()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var backend = Http(server, TestServer.Token("backend", null, Manager));
+        var told = new TaskCompletionSource<(string Topic, Position Position)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var client = new RealtimeClient(server.Address, new RealtimeClientOptions
+        {
+            Token = _ => Task.FromResult<string?>(TestServer.Token()),
+            OnSubscribed = (topic, position) => told.SetResult((topic, position)),
+        });
+        await client.ConnectAsync(TestContext.Current.CancellationToken);
+
+        await PostAsync(backend, "/users/ada/subscriptions", new { topic = "room:a" });
+        await PostAsync(backend, "/events", new { topics = (string[])["room:a"], @event = "app:x", payload = "meanwhile" });
+        var (name, at) = await told.Task.WaitAsync(TestContext.Current.CancellationToken);
+        await using var room = await client.SubscribeAsync(name, new SubscribeOptions { Position = at }, TestContext.Current.CancellationToken);
+        await PostAsync(backend, "/events", new { topics = (string[])["room:a"], @event = "app:x", payload = "later" });
+
+        Assert.Equal(["\"meanwhile\"", "\"later\""], (await room.ReadAsync(2)).Select(read => read.Data.Payload.GetRawText()));
     }
 
     [Fact]

@@ -68,9 +68,10 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
         [
-            "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics/events", "/topics/poll", "/topics/stream",
-            "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
-            "/topics/{topic}/members/{user}", "/topics/{topic}/privacy",
+            "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events", "/topics/poll", "/topics/stream",
+            "/topics/{topic}", "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
+            "/topics/{topic}/members/{user}", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections", "/users/{user}/subscriptions",
+            "/users/{user}/subscriptions/{topic}",
         ],
         _document.Paths.Keys.Order(StringComparer.Ordinal));
 

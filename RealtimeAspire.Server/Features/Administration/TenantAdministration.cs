@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using Microsoft.AspNetCore.Http;
 using Npgsql;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Tenants;
@@ -10,10 +11,11 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 namespace RealtimeAspire.Server.Features.Administration;
 
 /// <summary>Creates, changes and forgets tenants. Every node does as it says within a second.</summary>
+/// <param name="audit">Has it on record before it is done.</param>
 /// <param name="store">Their table; null where there is no Postgres.</param>
 /// <param name="log">Where their events are.</param>
 /// <param name="dataSource">Where their topics are.</param>
-internal sealed class TenantAdministration(TenantStore? store = null, PostgresTopicLog? log = null, NpgsqlDataSource? dataSource = null)
+internal sealed class TenantAdministration(AuditTrail audit, TenantStore? store = null, PostgresTopicLog? log = null, NpgsqlDataSource? dataSource = null)
 {
     private const int MaxReasonLength = 500;
 
@@ -43,6 +45,9 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
             throw new RealtimeException(ErrorCode.RequestInvalid, "Nobody suspends the tenant that he is of: he could not lift it again.");
         }
 
+        var wasSuspended = (await Store.FindAsync(tenant, cancellationToken))?.SuspendedAt is not null;
+        var action = request.Suspended == wasSuspended ? AuditAction.TenantChanged : request.Suspended ? AuditAction.TenantSuspended : AuditAction.TenantResumed;
+        await RecordAsync(action, caller, tenant);
         return ToEntry(await Store.WriteAsync(tenant, request.Suspended, request.Reason, ToQuotas(request.Quotas ?? new QuotaEntry()), cancellationToken));
     }
 
@@ -57,6 +62,7 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
             throw new RealtimeException(ErrorCode.RequestInvalid, $"The tenant {Caller.DefaultTenant} is always there, and nobody forgets the one that he is of.");
         }
 
+        await RecordAsync(AuditAction.TenantChanged, caller, tenant, ("what", "forgotten"));
         if (!await Store.DeleteAsync(tenant, cancellationToken))
         {
             throw Unknown();
@@ -64,15 +70,18 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
     }
 
     /// <summary>Writes the tenant's events as the answer.</summary>
+    /// <param name="caller">Who reads them.</param>
     /// <param name="tenant">Untrusted.</param>
     /// <param name="after">Untrusted; null: from the beginning.</param>
     /// <param name="context">The request.</param>
     /// <exception cref="RealtimeException"><c>request_invalid</c>, <c>log_unavailable</c>, <c>overloaded</c>; nothing has been written.</exception>
-    public Task ExportAsync(string tenant, string? after, HttpContext context)
+    public async Task ExportAsync(Caller caller, string tenant, string? after, HttpContext context)
     {
         RequireName(tenant);
         var start = after is null ? default : ExportPosition.Parse(after);
-        return log is null || dataSource is null ? throw WithoutPostgres() : new TenantExport(dataSource, log, tenant).WriteAsync(start, context);
+        var export = log is null || dataSource is null ? throw WithoutPostgres() : new TenantExport(dataSource, log, tenant);
+        await RecordAsync(AuditAction.TenantExported, caller, tenant);
+        await export.WriteAsync(start, context);
     }
 
     private static string RequireName(string tenant) => Caller.IsTenant(tenant)
@@ -110,6 +119,9 @@ internal sealed class TenantAdministration(TenantStore? store = null, PostgresTo
             own.Connections, own.Topics, own.SubscriptionsPerConnection, own.PublishesPerSecond, own.PayloadBytes, own.RetentionDays);
         return new TenantEntry(tenant.Name, tenant.CreatedAt, tenant.SuspendedAt, tenant.Reason, quotas);
     }
+
+    private Task RecordAsync(AuditAction action, Caller caller, string tenant, params ReadOnlySpan<(string Name, string Value)> details) =>
+        audit.RecordAsync(action, caller.Tenant, AuditActor.Of(caller), $"tenant:{tenant}", details: details);
 
     private static RealtimeException Unknown() => new(ErrorCode.NotFound, "No such tenant was created.");
 

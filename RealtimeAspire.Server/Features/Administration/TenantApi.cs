@@ -88,7 +88,8 @@ internal static class TenantApi
         TopicAccess access,
         [Description("The last event that was read, topic/epoch:offset; what comes behind it follows.")] string? after)
     {
-        access.RequireManage(Caller.From(context.User));
-        await tenants.ExportAsync(tenant, after, context);
+        var caller = Caller.From(context.User);
+        access.RequireManage(caller);
+        await tenants.ExportAsync(caller, tenant, after, context);
     }
 }

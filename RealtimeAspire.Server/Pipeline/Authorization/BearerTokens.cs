@@ -123,7 +123,7 @@ internal static class BearerTokens
         try
         {
             var keys = context.HttpContext.RequestServices.GetRequiredService<ServiceKeys>();
-            context.Principal = new ClaimsPrincipal(new CallerIdentity(await keys.AuthenticateAsync(key, context.HttpContext.RequestAborted)));
+            context.Principal = new ClaimsPrincipal(new CallerIdentity(await keys.AuthenticateAsync(key, AuditSource.Of(context.HttpContext), context.HttpContext.RequestAborted)));
             context.Success();
         }
         catch (RealtimeException exception)

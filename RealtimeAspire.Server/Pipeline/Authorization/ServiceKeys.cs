@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
 /// <summary>The keys of backends that this node has met. <see cref="AccessWatch"/> keeps them up to date.</summary>
-internal sealed class ServiceKeys(ServiceKeyStore store, TimeProvider time)
+internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeProvider time)
 {
     // Who tries keys at random shall not fill the memory, nor ask the database each time.
     private const int MaxUnknown = 10_000;
@@ -17,9 +18,10 @@ internal sealed class ServiceKeys(ServiceKeyStore store, TimeProvider time)
 
     /// <summary>Who presents a key.</summary>
     /// <param name="presented">Untrusted.</param>
+    /// <param name="source">From where.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>token_invalid</c>, <c>token_expired</c>, <c>token_revoked</c>, <c>log_unavailable</c>.</exception>
-    public async ValueTask<Caller> AuthenticateAsync(string presented, CancellationToken cancellationToken)
+    public async ValueTask<Caller> AuthenticateAsync(string presented, AuditSource source, CancellationToken cancellationToken)
     {
         if (!ServiceKey.TryParse(presented, out var id, out var hash)
             || (_unknown.TryGetValue(id, out var since) && time.GetElapsedTime(since) < UnknownTime)
@@ -36,7 +38,9 @@ internal sealed class ServiceKeys(ServiceKeyStore store, TimeProvider time)
         }
 
         _used[id] = now;
-        return CallerOf(key);
+        var caller = CallerOf(key);
+        audit.Record(AuditAction.KeyUsed, caller.Tenant, AuditActor.Of(caller), caller.UserId, source: source);
+        return caller;
     }
 
     /// <summary>The same backend as its key is now; null when that does not count any more.</summary>

@@ -42,6 +42,9 @@ public sealed class ProductionTests
         var plain = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production, ("Realtime:Auth:Authority", "http://127.0.0.1:1")));
         var secret = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production, ("Realtime:Tenants:Open", "true"), ("Realtime:Auth:BuiltIn", "true"), ("Realtime:Auth:SigningKey", "")));
 
+        var unsigned = await Assert.ThrowsAsync<OptionsValidationException>(() => TestServer.StartAsync(Production, ("Realtime:Auth:BuiltIn", "true"), ("Realtime:Audit:Key", "")));
+
+        Assert.Contains("Realtime:Audit:Key", unsigned.Message, StringComparison.Ordinal);
         Assert.Contains("Realtime:Auth: nobody could sign in", none.Message, StringComparison.Ordinal);
         Assert.Contains("Realtime:Auth:Authority: must be an https address", plain.Message, StringComparison.Ordinal);
         Assert.Contains("Realtime:Auth:SigningKey: a key of 32 bytes", secret.Message, StringComparison.Ordinal);
