@@ -134,17 +134,8 @@ internal sealed class PublishPath(
         using var activity = tracing.StartPublish(caller, name, request.TraceId);
         try
         {
-            // 1.
-            var payload = PayloadOf(request);
-            limits.Admit(caller, payload.Length, policy.PayloadBytes, connection);
-
-            // 2.
-            RequireForm(request, payload, limits.PayloadMembers);
+            Admit(caller, name, policy, request, connection);
             activity?.SetTag(TagNames.Event, request.Event);
-            access.RequirePublish(caller, policy, name, request.Event!);
-
-            // 3.
-            events.Require(policy, request.Event!, request.Version, request.Payload);
             var publish = new Publish(caller, name, policy, started, activity);
             return hooks.Covers(caller, name)
                 ? await PassAsync(publish, request, batch ?? new Batch(connection?.Line ?? new PublishLine()))
@@ -156,6 +147,27 @@ internal sealed class PublishPath(
             instruments.PublishFailed(caller.Tenant, policy.Type, exception.Code, time.GetElapsedTime(started));
             throw;
         }
+    }
+
+    /// <summary>1. to 3.: whether the event may come in.</summary>
+    /// <param name="caller">Who publishes.</param>
+    /// <param name="name">The topic.</param>
+    /// <param name="policy">Of its type.</param>
+    /// <param name="request">Untrusted.</param>
+    /// <param name="connection">Over which connection; null where there is none.</param>
+    /// <exception cref="RealtimeException">It may not.</exception>
+    internal void Admit(Caller caller, TopicName name, TopicPolicy policy, PublishRequest request, Connection? connection)
+    {
+        // 1.
+        var payload = PayloadOf(request);
+        limits.Admit(caller, payload.Length, policy.PayloadBytes, connection);
+
+        // 2.
+        RequireForm(request, payload, limits.PayloadMembers);
+        access.RequirePublish(caller, policy, name, request.Event!);
+
+        // 3.
+        events.Require(policy, request.Event!, request.Version, request.Payload);
     }
 
     /// <summary>Hooks: what the application has to say. However long it thinks, those that came earlier enter the log earlier.</summary>

@@ -106,7 +106,7 @@ public sealed class BackendTests
         await using var room = await client.SubscribeAsync(name, new SubscribeOptions { Position = at }, TestContext.Current.CancellationToken);
         await PostAsync(backend, "/events", new { topics = (string[])["room:a"], @event = "app:x", payload = "later" });
 
-        Assert.Equal(["\"meanwhile\"", "\"later\""], (await room.ReadAsync(2)).Select(read => read.Data.Payload.GetRawText()));
+        Assert.Equal(["\"meanwhile\"", "\"later\""], (await room.TakeAsync(2)).Select(read => read.Data.Payload.GetRawText()));
     }
 
     [Fact]
