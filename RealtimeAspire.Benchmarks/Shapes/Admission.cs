@@ -22,6 +22,8 @@ namespace RealtimeAspire.Benchmarks.Shapes;
 internal sealed class Admission : Shape
 {
     private const int EventsAtOnce = 1_000;
+    // In turn, so that no user has too many.
+    private const int Users = 64;
     private const string Unregistered = "app:any", Registered = "app:tick";
 
     public override string Name => "admission";
@@ -44,23 +46,24 @@ internal sealed class Admission : Shape
         var path = app.Services.GetRequiredService<PublishPath>();
         var topic = TopicName.Parse(run.Topic("admission"));
         var policy = app.Services.GetRequiredService<TopicCatalog>().Get(topic);
-        var own = new Caller(Caller.DefaultTenant, "user-0");
-        var granted = own with { Grants = Grants.Read(JsonElement.Parse($$"""[{"topic":"user:{sub}","operations":["*"]},{"topic":"{{policy.Type}}:*","operations":["publish"],"events":["app:*"]}]""")) };
+        Caller[] open = [.. Enumerable.Range(0, Users).Select(user => new Caller(Caller.DefaultTenant, $"user-{user}"))];
+        var grants = Grants.Read(JsonElement.Parse($$"""[{"topic":"user:{sub}","operations":["*"]},{"topic":"{{policy.Type}}:*","operations":["publish"],"events":["app:*"]}]"""));
+        Caller[] granted = [.. open.Select(caller => caller with { Grants = grants })];
+        var turn = 0;
         var any = RequestOf(Unregistered);
         var tick = RequestOf(Registered);
-        var door = new DefaultHttpContext { RequestServices = app.Services };
-        door.Request.Headers.Authorization = $"Bearer {run.TokenOf(0)}";
+        var token = $"Bearer {run.TokenOf(0)}";
 
         (string Load, Func<ValueTask> Admit)[] cases =
         [
-            ("hub, an open topic, an event without a schema", () => Admit(own, any)),
-            ("hub, an open topic, an event with a schema", () => Admit(own, tick)),
-            ("hub, by a grant of the token, an event with a schema", () => Admit(granted, tick)),
+            ("hub, an open topic, an event without a schema", () => Admit(Next(open), any)),
+            ("hub, an open topic, an event with a schema", () => Admit(Next(open), tick)),
+            ("hub, by a grant of the token, an event with a schema", () => Admit(Next(granted), tick)),
             ("HTTP, its token, an open topic, an event with a schema", async () =>
             {
                 // A context looks at its token once.
                 var context = new DefaultHttpContext { RequestServices = app.Services };
-                context.Request.Headers.Authorization = door.Request.Headers.Authorization;
+                context.Request.Headers.Authorization = token;
                 var known = await context.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme);
                 await Admit(Caller.From(known.Principal), tick);
             }),
@@ -75,6 +78,8 @@ internal sealed class Admission : Shape
             var (cpu, bytes) = await RunAsync(one.Admit, run.Job.Window);
             LoadRun.Report(one.Load, new Dictionary<string, double> { ["cpu"] = cpu, ["bytes"] = bytes });
         });
+
+        Caller Next(Caller[] users) => users[turn++ % Users];
 
         ValueTask Admit(Caller caller, PublishRequest request)
         {
