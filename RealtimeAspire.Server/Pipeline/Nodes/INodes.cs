@@ -6,7 +6,7 @@ internal interface INodes
     /// <summary>Asks all of them.</summary>
     /// <param name="question">What.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
-    /// <returns>What they have answered within two seconds, and whether all have.</returns>
+    /// <returns>What they have answered within five seconds, and whether all have.</returns>
     /// <exception cref="Protocol.RealtimeException"><c>nodes_unreachable</c>: the others cannot be asked.</exception>
     Task<(IReadOnlyList<NodeAnswer> Answers, bool IsComplete)> AskAsync(NodeQuestion question, CancellationToken cancellationToken);
 }

@@ -16,7 +16,8 @@ internal sealed partial class RedisNodes(RedisChannels channels, RedisLink comma
 {
     private const string QuestionChannel = "realtime:nodes";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<Guid, Asked> _asked = new();
 
@@ -96,7 +97,7 @@ internal sealed partial class RedisNodes(RedisChannels channels, RedisLink comma
     {
         var multiplexer = (commands.IsConnected ? commands.Multiplexer : null) ?? throw new TimeoutException("Redis does not answer.");
         var sending = multiplexer.GetDatabase().PublishAsync(new RedisChannel(channel, RedisChannel.PatternMode.Literal), message.Write());
-        await sending.WithinAsync(Patience, time);
+        await sending.WithinAsync(SendTime, time);
         return await sending;
     }
 

@@ -13,7 +13,7 @@ internal sealed class ThisNode(ConnectionFactory connections, SubscribePath subs
     private const int MaxTopicsTold = 1_000;
     private const int HashBytes = 8;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
     public async Task<NodeAnswer> AnswerAsync(NodeQuestion question)
     {
