@@ -20,6 +20,7 @@ using RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -53,7 +54,8 @@ public static class RealtimeServer
         AddPipeline(services);
         AddHub(services);
         AddHttp(services);
-        return new RealtimeBuilder(builder).AddConfiguredEvents(builder.Configuration);
+        services.AddSignals();
+        return new RealtimeBuilder(builder).AddSignalEvents().AddConfiguredEvents(builder.Configuration);
     }
 
     /// <summary>Maps the hub and the HTTP API, with the middleware that they need before them.</summary>
@@ -70,10 +72,12 @@ public static class RealtimeServer
         app.UseWebSockets();
         app.UseMiddleware<OriginCheck>();
         app.UseCors();
+        app.UseClientGate();
         app.UseConnectGate();
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseMiddleware<TenantGate>();
+        app.UseCallerGate();
         app.UseMiddleware<DrainGate>();
         app.UseMiddleware<ConnectionGate>();
         app.MapHub();

@@ -3,6 +3,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -10,7 +11,8 @@ namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>A page of a topic's past: admit, authorize, read, say what is missing.</summary>
 internal sealed class HistoryPath(
-    RequestLimiter limits, TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options)
+    RequestLimiter limits, TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, IOptions<RealtimeOptions> options,
+    SignalWatch? signals = null)
 {
     private const int DefaultLimit = 100;
 
@@ -38,8 +40,7 @@ internal sealed class HistoryPath(
 
         var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
         limits.AdmitPage(caller, size);
-        var policy = topics.Get(name);
-        access.RequireHistory(caller, policy, name);
+        var policy = RequireRight(caller, name);
         // What was there before a member joined is not there for him.
         var horizon = memberships.HorizonOf(caller, name);
         LogRange range = before is { } end ? new LogRange.Before(end.Offset) : new LogRange.After(after?.Offset ?? horizon);
@@ -57,6 +58,21 @@ internal sealed class HistoryPath(
             ? position.Offset >= page.Tip.Offset
             : page.Events.Count == 0 || page.Events[0].Position.Offset <= page.Floor;
         return new HistoryAnswer([.. page.Events.Select(EncodedEvent.Encode)], position, recovery, complete);
+    }
+
+    private TopicPolicy RequireRight(Caller caller, TopicName name)
+    {
+        try
+        {
+            var policy = topics.Get(name);
+            access.RequireHistory(caller, policy, name);
+            return policy;
+        }
+        catch (RealtimeException)
+        {
+            signals?.Refused(caller, name);
+            throw;
+        }
     }
 
     private static Recovery Decide(Position? after, Position? before, LogPage page) => (after, before) switch

@@ -4,7 +4,8 @@ import type { ErrorBody } from "./wire.js";
 
 /** The codes with which the same request may succeed later. A test holds them against the server's table. */
 const retryable = new Set([
-  "audit_unavailable", "authority_unavailable", "call_timeout", "disconnected", "draining", "handler_gone", "internal", "locked_out",
+  "audit_unavailable", "authority_unavailable", "blocked", "call_timeout", "challenge_required", "disconnected", "draining", "handler_gone",
+  "internal", "locked_out",
   "log_unavailable", "no_handler", "not_attempted", "overloaded", "rate_limited", "slow_consumer", "token_expired", "too_many_connections",
 ]);
 
