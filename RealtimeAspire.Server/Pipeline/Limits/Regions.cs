@@ -67,7 +67,7 @@ internal sealed partial class Regions(IOptions<RealtimeOptions> options, TimePro
     }
 
     /// <summary>Reads the file if it is another one; what was known counts on where that cannot be.</summary>
-    private void Look()
+    public void Look()
     {
         if (_path is null)
         {
