@@ -2,7 +2,10 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Signals;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
@@ -72,6 +75,40 @@ public sealed class SignalScenarios(Topology topology)
         await using var audit = database.CreateCommand();
         audit.CommandText = $"select count(distinct action) from realtime.audit where details::jsonb ->> 'id' = '{id}' and action in ('signal.raised', 'signal.lifted')";
         await Eventually.BecomesTrueAsync(async () => (long)(await audit.ExecuteScalarAsync(Topology.Cancelled))! == 2, "it is not on record");
+    }
+
+    [Fact]
+    public async Task Without_Redis_nodes_tell_each_other_by_Postgres_and_take_nobody_else_s_word()
+    {
+        await using var database = await PostgresDatabase.CreateAsync(topology);
+        (string, string)[] settings = [("Realtime:Signals:SubscribeScan:Action", "Block"), ("Realtime:Signals:SubscribeScan:Threshold", "4"), ("Realtime:Signals:SubscribeScan:Score", "50")];
+        await using var one = await TenantNode.StartAsync(database, settings);
+        await using var other = await TenantNode.StartAsync(database, settings);
+        var acme = $"t{Guid.NewGuid():n}";
+        using var there = await other.ConnectAsync(acme);
+        using var elsewhere = await other.ConnectAsync($"{acme}-other");
+        var told = 0;
+        other.Services.GetRequiredService<PostgresListener>().SignalsTold += _ => Interlocked.Increment(ref told);
+        var forged = $$$"""{"node":"x","action":{"id":"1","kind":2,"effect":3,"subject":{"kind":2,"tenant":"{{{acme}}}","id":"ada"},"score":99,"explanation":"","since":"2026-01-01T00:00:00.000Z","until":"2099-01-01T00:00:00.000Z","node":"x"}}""";
+        await database.ExecuteAsync("select pg_notify('realtime_signals', $1), pg_notify('realtime_signals', $2)", forged, new string('A', 43) + forged);
+        await Eventually.BecomesTrueAsync(() => Volatile.Read(ref told) == 2, "it does not listen");
+        await there.InvokeAsync("Subscribe", new { topic = "room:a" });
+        Assert.True(other.Services.GetRequiredService<SignalActions>().IsEmpty);
+
+        using var scanner = await one.ConnectAsync(acme);
+        for (var i = 0; i < 6; i++)
+        {
+            await scanner.SendAsync("Subscribe", new { topic = $"nothing:{i}" });
+        }
+
+        var began = TimeProvider.System.GetTimestamp();
+        foreach (var hub in (RawHub[])[scanner, there])
+        {
+            Assert.StartsWith("blocked: ", (await hub.ReadAsync(7))!.Value.GetProperty("error").GetString(), StringComparison.Ordinal);
+        }
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        await elsewhere.InvokeAsync("Subscribe", new { topic = "room:a" });
     }
 
     private static HttpClient Client(Uri node, string agent, string? token = null)

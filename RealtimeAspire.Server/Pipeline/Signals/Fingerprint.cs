@@ -101,6 +101,9 @@ internal sealed class ClientOrigin(string range, string? region, Fingerprint fin
     private const int Bits4 = 24;
     private const int Bits6 = 48;
 
+    private string? _fingerprint;
+    private string? _former;
+
     /// <summary>The range of addresses, <c>203.0.113.0/24</c>, <c>2001:db8:7::/48</c>.</summary>
     public string Range => range;
 
@@ -119,9 +122,10 @@ internal sealed class ClientOrigin(string range, string? region, Fingerprint fin
     /// <summary>Whether the request has proven that it has done the work that was asked for.</summary>
     public bool HasProof { get; set; }
 
-    public SignalSubject OfFingerprint => new(SubjectKind.Fingerprint, AuditEntry.NoTenant, fingerprint.ToString());
+    // Two that come at once make the same.
+    public SignalSubject OfFingerprint => new(SubjectKind.Fingerprint, AuditEntry.NoTenant, _fingerprint ??= fingerprint.ToString());
 
-    public SignalSubject OfFormer => new(SubjectKind.Fingerprint, AuditEntry.NoTenant, former.ToString());
+    public SignalSubject OfFormer => new(SubjectKind.Fingerprint, AuditEntry.NoTenant, _former ??= former.ToString());
 
     public SignalSubject OfRange => new(SubjectKind.Range, AuditEntry.NoTenant, range);
 

@@ -123,7 +123,7 @@ internal sealed record SecuritySignal(
     [property: Description("How often it was over the threshold since it was told last.")] long Count,
     string Node,
     [property: Description("observe, slow, challenge or block.")] string Action,
-    DateTimeOffset? Until = null,
+    [property: Description("Until when that holds; null where nothing is done.")] string? Until = null,
     string? Region = null);
 
 /// <summary>A signal with its tenant.</summary>

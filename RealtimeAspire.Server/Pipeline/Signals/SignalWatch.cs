@@ -277,7 +277,7 @@ internal sealed partial class SignalWatch
 
         var effect = SignalNames.Of(done?.Effect ?? SignalEffect.Observe);
         var told = new SecuritySignal(
-            id, SignalNames.Of(news.Kind), news.Subject.ToString(), news.Finding.Score, explanation, first, last, news.Count, _node.Name, effect, done?.Until, origin?.Region);
+            id, SignalNames.Of(news.Kind), news.Subject.ToString(), news.Finding.Score, explanation, first, last, news.Count, _node.Name, effect, done?.Until.UtcDateTime.ToString(TimestampConverter.Format, CultureInfo.InvariantCulture), origin?.Region);
         var raised = new RaisedSignal(news.Subject.Tenant, told);
         _history.Add(raised);
         _instruments.Raised(told.Kind, raised.Tenant, effect, origin?.Region);

@@ -62,6 +62,24 @@ public sealed class SignalTests
     }
 
     [Fact]
+    public async Task While_the_log_is_away_signals_are_raised_and_acted_on_and_only_their_events_are_missing()
+    {
+        await using var server = await StartAsync(("Realtime:Signals:CredentialStuffing:Action", "block"), ("Realtime:Signals:CredentialStuffing:Threshold", "5"), ("Realtime:Signals:CredentialStuffing:Score", "50"));
+        server.Log.IsDown = true;
+        using var one = Client(server, "203.0.113.7", "one");
+        using var two = Client(server, "203.0.113.7", "two");
+        using var manager = Client(server, "198.51.100.1", "browser", Manager);
+
+        Assert.Equal("blocked", (await SignInAsync(one, 8))[^1]);
+        Assert.Equal(1, (await GetAsync(manager, "/signals")).GetProperty("signals").GetArrayLength());
+        await Eventually.BecomesTrueAsync(() => server.Log.Appends == 1, "it was not tried");
+
+        server.Log.IsDown = false;
+        Assert.Equal("blocked", (await SignInAsync(two, 8))[^1]);
+        await Eventually.BecomesTrueAsync(async () => (await GetAsync(manager, "/topics/system:security/events")).GetProperty("events").GetArrayLength() == 1, "the next one is not told");
+    }
+
+    [Fact]
     public async Task A_challenge_is_answered_by_a_proof_that_counts_once()
     {
         await using var server = await StartAsync(
