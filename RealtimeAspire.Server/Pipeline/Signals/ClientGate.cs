@@ -58,7 +58,7 @@ internal sealed class SignalDoor(Challenges challenges, SignalInstruments instru
         }
     }
 
-    private TimeSpan RestOf(SignalAction action) => action.Until - time.GetUtcNow();
+    private TimeSpan RestOf(SignalAction action) => action.Until - time.GetUtcNow() is { Ticks: > 0 } rest ? rest : TimeSpan.Zero;
 
     private static bool AsksForProof(HttpContext context) =>
         context.Request.Path.StartsWithSegments(RealtimeServer.HubPath) || Opens(context) || (context.Request.Path == SignIn && HttpMethods.IsPost(context.Request.Method));

@@ -20,6 +20,9 @@ internal sealed class DistinctCount : TableEntry
 
     private const int LeastBits = 256;
 
+    // 8 KiB for each of the keys, however high the threshold; the estimate is still good at five things a bit.
+    private const int MostBits = 65_536;
+
     // Eight bits for each of the threshold: at four times as many half of them are set, and the estimate is within some per cent.
     private const int BitsPerThing = 8;
 
@@ -44,7 +47,7 @@ internal sealed class DistinctCount : TableEntry
 
     public void Begin(long now, long window, int threshold)
     {
-        var words = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(LeastBits, threshold * BitsPerThing)) / 64;
+        var words = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp((long)threshold * BitsPerThing, LeastBits, MostBits)) / 64;
         if (_bits.Length == words)
         {
             Array.Clear(_bits);

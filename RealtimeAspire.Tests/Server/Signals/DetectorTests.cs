@@ -12,6 +12,7 @@ public sealed class DetectorTests
     [Theory]
     [InlineData(100)]
     [InlineData(1_000)]
+    [InlineData(10_000)]
     public void Many_different_things_of_one_key_are_found_near_the_threshold_and_the_same_one_never_is(int threshold)
     {
         var detector = new DistinctDetector<string>(TimeSpan.FromMinutes(10));
