@@ -6,6 +6,7 @@ using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Signals;
 
@@ -117,6 +118,51 @@ public sealed class SignalTests
         {
             Assert.Equal(["sign_in_failed"], await SignInAsync(other, 1));
         }
+    }
+
+    [Fact]
+    public async Task What_a_user_who_is_slowed_publishes_counts_as_ten()
+    {
+        await using var server = await StartAsync(
+            new StoppedTime(),
+            [
+                ("Realtime:Signals:SubscribeScan:Action", "slow"), ("Realtime:Signals:SubscribeScan:Threshold", "5"), ("Realtime:Signals:SubscribeScan:Score", "50"),
+                ("Realtime:Limits:PublishesPerSecond", "1"), ("Realtime:Limits:PublishBurst", "40"),
+            ]);
+        using var slowed = server.Http();
+        using var other = new HttpClient { BaseAddress = server.Address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", TestServer.Token("bob")) } };
+        for (var i = 0; i < 8; i++)
+        {
+            Assert.Equal("topic_type_unknown", await CodeAsync(slowed, $"/topics/nothing:{i}/events"));
+        }
+
+        Assert.Equal((4, 10), (await PublishAsync(slowed), await PublishAsync(other)));
+
+        async Task<int> PublishAsync(HttpClient client)
+        {
+            var published = 0;
+            for (var i = 0; i < 10; i++)
+            {
+                using var answer = await client.PostAsJsonAsync("/topics/room:a/events", new { @event = "app:x", payload = 1 }, Cancelled);
+                published += answer.IsSuccessStatusCode ? 1 : 0;
+            }
+
+            return published;
+        }
+    }
+
+    [Fact]
+    public async Task Only_a_grant_of_the_token_lets_somebody_read_what_the_server_says_of_itself()
+    {
+        await using var server = await StartOpenAsync(
+            ("Realtime:TopicTypes:system:Durability", "Recoverable"), ("Realtime:TopicTypes:system:Open", "true"), ("Realtime:Grants:0:Topic", "*"), ("Realtime:Grants:0:Operations:0", "history"));
+        using var anybody = server.Http();
+        using var granted = new HttpClient { BaseAddress = server.Address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", TestServer.Token("root", null, Manager)) } };
+
+        Assert.Equal("forbidden", await CodeAsync(anybody, "/topics/system:security/events"));
+        Assert.Empty((await GetAsync(granted, "/topics/system:security/events")).GetProperty("events").EnumerateArray());
+        using var forged = await granted.PostAsJsonAsync("/topics/system:security/events", new { @event = "security:signal", payload = 1 }, Cancelled);
+        Assert.Equal("forbidden", (await JsonAsync(forged)).GetProperty("code").GetString());
     }
 
     [Fact]
@@ -235,7 +281,10 @@ public sealed class SignalTests
                 Assert.Equal("too_many_connections", await CodeAsync(slow, "/topics/events?topic=room:a"));
             }
 
+            var audit = server.Services.GetRequiredService<AuditTrail>();
+            audit.Open();
             Assert.Equal(["sign_in_failed", "sign_in_failed", "sign_in_failed", "sign_in_failed", "rate_limited"], await SignInAsync(slow, 5));
+            Assert.All(audit.Take(100), pending => Assert.Contains(("region", "slow"), pending.Entry.Details));
             Assert.DoesNotContain("rate_limited", await SignInAsync(elsewhere, 8));
 
             await File.WriteAllTextAsync(file, "192.0.2.0/24,closed\n", Cancelled);
