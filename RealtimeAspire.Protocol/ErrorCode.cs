@@ -76,6 +76,15 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Too fast.</summary>
     public static readonly ErrorCode RateLimited = new("rate_limited", 429, true, "Too much in too short a time; slow down.");
 
+    /// <summary>What was seen of the client, the user or the address was unusual, and the policy is to refuse it for a time.</summary>
+    public static readonly ErrorCode Blocked = new("blocked", 429, true, "What came from here was unusual, and is refused for a time.");
+
+    /// <summary>As <see cref="Blocked"/>, but for who proves that he has done some work; the problem has the challenge.</summary>
+    public static readonly ErrorCode ChallengeRequired = new("challenge_required", 429, true, "What came from here was unusual: connecting takes a proof of work for a time.");
+
+    /// <summary>The operator does not serve the region.</summary>
+    public static readonly ErrorCode RegionBlocked = new("region_blocked", 403, false, "This server is not there for the region that you come from.");
+
     /// <summary>Too many subscriptions on a connection.</summary>
     public static readonly ErrorCode TooManySubscriptions = new("too_many_subscriptions", 403, false, "This connection has as many subscriptions as it may have.");
 
@@ -208,7 +217,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         RequestInvalid, TopicInvalid, TopicTypeUnknown, EventInvalid, EventNotAllowed, EventUnknown,
         VersionUnknown, IdInvalid, IdConflict, PayloadInvalid, PayloadTooLarge, PositionInvalid,
         ConsumerInvalid, QosNotAllowed, PresenceNotOffered, TooManyTopics, BatchEmpty, BatchTooLarge,
-        NotAttempted, RateLimited, TooManySubscriptions, TooManyConnections, SlowConsumer, MethodInvalid,
+        NotAttempted, RateLimited, Blocked, ChallengeRequired, RegionBlocked, TooManySubscriptions, TooManyConnections, SlowConsumer, MethodInvalid,
         NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown, TokenRequired, TokenInvalid,
         TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
         AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, LastOwner, TenantSuspended, TenantUnknown,

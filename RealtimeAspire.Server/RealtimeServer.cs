@@ -22,6 +22,7 @@ using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Nodes;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -55,7 +56,8 @@ public static class RealtimeServer
         AddPipeline(services);
         AddHub(services);
         AddHttp(services);
-        return new RealtimeBuilder(builder).AddConfiguredEvents(builder.Configuration);
+        services.AddSignals();
+        return new RealtimeBuilder(builder).AddSignalEvents().AddConfiguredEvents(builder.Configuration);
     }
 
     /// <summary>Maps the hub and the HTTP API, with the middleware that they need before them.</summary>
@@ -72,10 +74,12 @@ public static class RealtimeServer
         app.UseWebSockets();
         app.UseMiddleware<OriginCheck>();
         app.UseCors();
+        app.UseClientGate();
         app.UseConnectGate();
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseMiddleware<TenantGate>();
+        app.UseCallerGate();
         app.UseMiddleware<DrainGate>();
         app.UseMiddleware<ConnectionGate>();
         app.MapHub();

@@ -57,7 +57,7 @@ internal static class ApiDocument
         if (metadata.OfType<IAuthorizeData>().Any() && !metadata.OfType<IAllowAnonymous>().Any())
         {
             operation.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(BearerScheme, context.Document)] = [] }];
-            errors = errors.Concat([ErrorCode.TokenRequired, ErrorCode.TokenInvalid, ErrorCode.TokenRevoked, ErrorCode.TenantSuspended, ErrorCode.TenantUnknown]);
+            errors = errors.Concat([ErrorCode.TokenRequired, ErrorCode.TokenInvalid, ErrorCode.TokenRevoked, ErrorCode.TenantSuspended, ErrorCode.TenantUnknown, ErrorCode.Blocked, ErrorCode.RegionBlocked]);
         }
 
         operation.Responses ??= [];
@@ -160,6 +160,7 @@ internal static class ApiDocument
             },
             ["retryable"] = new OpenApiSchema { Type = JsonSchemaType.Boolean, Description = "Whether the same request may succeed later." },
             ["retryAfterMs"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "After how many milliseconds it may, where that is known." },
+            ["challenge"] = Text("With `challenge_required`: what a proof of work is asked for."),
         },
     };
 

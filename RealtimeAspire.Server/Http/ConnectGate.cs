@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Http;
 
@@ -15,11 +16,11 @@ internal sealed class ConnectGate(RequestDelegate next, ConnectLimiter connects)
     private const string AuthPath = "/auth";
 
     public Task InvokeAsync(HttpContext context) =>
-        IsConnect(context.Request.Path) && connects.Take(context.Connection.RemoteIpAddress) is { } wait
+        IsConnect(context.Request.Path) && connects.Take(context.Connection.RemoteIpAddress, ClientOrigin.Of(context)?.Cost ?? 1) is { } wait
             ? Problems.From(new RealtimeException(ErrorCode.RateLimited, "Too many connects from this address; wait a little.") { RetryAfter = wait }).ExecuteAsync(context)
             : next(context);
 
-    private static bool IsConnect(PathString path) =>
+    public static bool IsConnect(PathString path) =>
         path.StartsWithSegments(RealtimeServer.HubPath) || path.StartsWithSegments(AuthPath) || path.StartsWithSegments(StreamApi.Path);
 }
 

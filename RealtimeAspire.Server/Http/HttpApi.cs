@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
 using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Http;
 
@@ -41,6 +42,7 @@ internal static class HttpApi
         endpoints.MapKeyApi();
         endpoints.MapBackendApi();
         endpoints.MapAuditApi();
+        endpoints.MapSignalApi();
         endpoints.MapOpenApi().AllowAnonymous();
         endpoints.MapGet("/asyncapi/v3.json", EventDocument.Get).AllowAnonymous().ExcludeFromDescription();
     }

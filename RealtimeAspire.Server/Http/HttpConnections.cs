@@ -3,6 +3,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Tenants;
 
 namespace RealtimeAspire.Server.Http;
@@ -14,7 +15,7 @@ internal sealed record HttpConnections(ConnectionFactory Connections, SubscribeP
     /// <exception cref="RealtimeException"><c>draining</c>, <c>too_many_connections</c>, <c>tenant_suspended</c>, <c>tenant_unknown</c>.</exception>
     public async Task<Connection> OpenAsync(HttpContext context, IConnectionTransport transport)
     {
-        var connection = Connections.Open(Caller.From(context.User), transport);
+        var connection = Connections.Open(Caller.From(context.User), transport, ClientOrigin.Of(context));
         // Looked at only now: a node that begins to leave after this knows the connection, and asks it to move.
         if ((Drain.Draining.IsCancellationRequested ? ErrorCode.Draining : Tenants.RefusalOf(connection.Caller.Tenant)) is { } refusal)
         {

@@ -9,9 +9,11 @@ namespace RealtimeAspire.Server.Http;
 /// <summary>Errors over HTTP: problem details with the stable <c>code</c> and whether trying again may help.</summary>
 internal static class Problems
 {
-    public static IResult From(ErrorCode error, string? sentence = null) => new Problem(error, sentence ?? error.Sentence, null);
+    public static IResult From(ErrorCode error, string? sentence = null) => new Problem(error, sentence ?? error.Sentence, null, []);
 
-    public static IResult From(RealtimeException exception) => new Problem(exception.Error, exception.Message, exception.RetryAfter);
+    /// <param name="exception">The error.</param>
+    /// <param name="more">What a program needs beside its code.</param>
+    public static IResult From(RealtimeException exception, params (string Name, string Value)[] more) => new Problem(exception.Error, exception.Message, exception.RetryAfter, more);
 
     /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem.</summary>
     public static RouteGroupBuilder WithProblems(this RouteGroupBuilder group) => group.AddEndpointFilter(async (context, next) =>
@@ -49,7 +51,7 @@ internal static class Problems
         context.ProblemDetails.Extensions.TryAdd("retryable", error.Retryable);
     }
 
-    private sealed class Problem(ErrorCode error, string sentence, TimeSpan? retryAfter) : IResult
+    private sealed class Problem(ErrorCode error, string sentence, TimeSpan? retryAfter, (string Name, string Value)[] more) : IResult
     {
         private static readonly TimeSpan Default = TimeSpan.FromSeconds(1);
 
@@ -67,6 +69,11 @@ internal static class Problems
             if (retryAfter is { } wait)
             {
                 extensions["retryAfterMs"] = (long)Math.Ceiling(wait.TotalMilliseconds);
+            }
+
+            foreach (var (name, value) in more)
+            {
+                extensions[name] = value;
             }
 
             return TypedResults.Problem(detail: sentence, statusCode: error.Status, extensions: extensions).ExecuteAsync(httpContext);

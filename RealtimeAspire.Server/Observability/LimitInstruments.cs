@@ -13,12 +13,18 @@ internal sealed class LimitInstruments
 
     /// <param name="limit">One of <see cref="LimitNames"/>.</param>
     /// <param name="tenant">Whose; null where nobody has said yet who comes.</param>
-    public void Refused(string limit, string? tenant)
+    /// <param name="region">From where, where that is why.</param>
+    public void Refused(string limit, string? tenant, string? region = null)
     {
         var tags = new TagList { { TagNames.Limit, limit } };
         if (tenant is not null)
         {
             tags.Add(TagNames.Tenant, tenant);
+        }
+
+        if (region is not null)
+        {
+            tags.Add(TagNames.Region, region);
         }
 
         _refusals.Add(1, tags);
@@ -39,4 +45,7 @@ internal static class LimitNames
     public const string UserConnections = "user_connections";
     public const string TenantConnections = "tenant_connections";
     public const string TenantTopics = "tenant_topics";
+    public const string RegionConnects = "region_connects";
+    public const string RegionConnections = "region_connections";
+    public const string RegionBlocked = "region_blocked";
 }

@@ -18,6 +18,9 @@ internal static class TagNames
     public const string Hook = "realtime.hook";
     public const string Limit = "realtime.limit";
     public const string AuditAction = "realtime.audit.action";
+    public const string SignalKind = "realtime.signal.kind";
+    public const string SignalAction = "realtime.signal.action";
+    public const string Region = "realtime.region";
 
     public const string DbSystem = "db.system";
     public const string DbSystemName = "db.system.name";

@@ -4,6 +4,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -17,7 +18,8 @@ internal sealed class HistoryPath(
     TopicCatalog topics,
     HookPipeline<SubscribeContext> hooks,
     LogCatalog logs,
-    IOptions<RealtimeOptions> options)
+    IOptions<RealtimeOptions> options,
+    SignalWatch? signals = null)
 {
     private const int DefaultLimit = 100;
 
@@ -45,8 +47,7 @@ internal sealed class HistoryPath(
 
         var size = Math.Min(limit ?? DefaultLimit, _maxLimit);
         limits.AdmitPage(caller, size);
-        var policy = topics.Get(name);
-        access.RequireHistory(caller, policy, name);
+        var policy = RequireRight(caller, name);
         if (!hooks.Covers(caller, name))
         {
             return await ReadAsync(caller, name, policy, after, before, size, cancellationToken);
@@ -78,6 +79,21 @@ internal sealed class HistoryPath(
             ? position.Offset >= page.Tip.Offset
             : page.Events.Count == 0 || page.Events[0].Position.Offset <= page.Floor;
         return new HistoryAnswer([.. page.Events.Select(EncodedEvent.Encode)], position, recovery, complete);
+    }
+
+    private TopicPolicy RequireRight(Caller caller, TopicName name)
+    {
+        try
+        {
+            var policy = topics.Get(name);
+            access.RequireHistory(caller, policy, name);
+            return policy;
+        }
+        catch (RealtimeException)
+        {
+            signals?.Refused(caller, name);
+            throw;
+        }
     }
 
     private static Recovery Decide(Position? after, Position? before, LogPage page) => (after, before) switch

@@ -4,6 +4,7 @@ using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 
@@ -38,6 +39,8 @@ internal sealed class RealtimeOptions
     public GrantOptions[] Grants { get; set; } = [];
 
     public TenantOptions Tenants { get; set; } = new();
+
+    public SignalOptions Signals { get; set; } = new();
 
     public AuditOptions Audit { get; set; } = new();
 

@@ -6,6 +6,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline;
@@ -24,6 +25,7 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         CheckAnnotations(Key("Connections"), options.Connections, errors);
         CheckAnnotations(Key("Audit"), options.Audit, errors);
         errors.AddRange(options.Audit.Check(Key("Audit")));
+        CheckSignals(options, errors);
         CheckIdentity(options.Auth, errors);
         CheckProxies(options.TrustedProxies, errors);
         CheckLimits(options, errors);
@@ -81,6 +83,21 @@ internal sealed class RealtimeOptionsValidator : IValidateOptions<RealtimeOption
         if (auth.RefreshMaxHours < auth.RefreshIdleHours)
         {
             errors.Add($"{Key("Auth:RefreshMaxHours")}: must be at least {Key("Auth:RefreshIdleHours")}.");
+        }
+    }
+
+    private static void CheckSignals(RealtimeOptions options, List<string> errors)
+    {
+        CheckAnnotations(Key("Signals"), options.Signals, errors);
+        errors.AddRange(options.Signals.Check(Key("Signals")));
+        foreach (var (region, limits) in options.Limits.Regions)
+        {
+            CheckAnnotations(Key($"Limits:Regions:{region}"), limits, errors);
+        }
+
+        if (options.Signals.Act && !options.SingleNode && SignalSecret.TextOf(options) is null)
+        {
+            errors.Add($"{Key("Signals")}: nodes that act together need a secret in common: set {Key("Audit:Key")}, the same on every node, or leave every Action at observe.");
         }
     }
 

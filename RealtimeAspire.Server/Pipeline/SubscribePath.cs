@@ -8,6 +8,7 @@ using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -41,7 +42,8 @@ internal sealed partial class SubscribePath(
     RealtimeInstruments instruments,
     IOptions<RealtimeOptions> options,
     TimeProvider time,
-    ILogger<SubscribePath> logger)
+    ILogger<SubscribePath> logger,
+    SignalWatch? signals = null)
 {
     private const int MaxAttempts = 5;
     private const int Parallel = 4;
@@ -59,7 +61,7 @@ internal sealed partial class SubscribePath(
     public async Task<SubscribeAnswer> SubscribeAsync(Connection connection, SubscribeRequest request, CancellationToken cancellationToken)
     {
         var name = TopicName.Parse(request.Topic);
-        var policy = topics.Get(name);
+        var policy = PolicyOf(connection.Caller, name);
         var topic = new TopicKey(connection.Caller.Tenant, name);
         SubscribeForm.Validate(request, policy);
 
@@ -104,6 +106,11 @@ internal sealed partial class SubscribePath(
             if (await AttachAndJoinAsync(new Subscription(connection, topic, chosen), announced, request, policy, cancellationToken) is { } answer)
             {
                 instruments.Recovered(topic.Tenant, answer.Recovery, answer.Events.Count);
+                if (answer.Position == Position.Origin && policy.Durability is not Durability.Ephemeral)
+                {
+                    signals?.FoundNothing(connection.Caller, topic.Name);
+                }
+
                 return answer;
             }
         }
@@ -176,10 +183,31 @@ internal sealed partial class SubscribePath(
     /// <summary>What is live, and what can be recovered from a position, is one right; to look back from now is another.</summary>
     private void RequireRight(Caller caller, SubscribeRequest request, TopicPolicy policy, TopicName name)
     {
-        access.RequireSubscribe(caller, policy, name);
-        if (request.Rewind is { Since: not null } or { Count: > 0 })
+        try
         {
-            access.RequireHistory(caller, policy, name);
+            access.RequireSubscribe(caller, policy, name);
+            if (request.Rewind is { Since: not null } or { Count: > 0 })
+            {
+                access.RequireHistory(caller, policy, name);
+            }
+        }
+        catch (RealtimeException)
+        {
+            signals?.Refused(caller, name);
+            throw;
+        }
+    }
+
+    private TopicPolicy PolicyOf(Caller caller, TopicName name)
+    {
+        try
+        {
+            return topics.Get(name);
+        }
+        catch (RealtimeException)
+        {
+            signals?.Refused(caller, name);
+            throw;
         }
     }
 

@@ -61,17 +61,19 @@ public sealed partial class OpenApiTests : IAsyncLifetime
         var operation = OperationOf("post", "/auth/token");
 
         Assert.Null(operation.Security);
-        Assert.Equal(["200", "400", "401", "404", "413", "415", "429", "503"], operation.Responses!.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["200", "400", "401", "403", "404", "413", "415", "429", "503"], operation.Responses!.Keys.Order(StringComparer.Ordinal));
         Assert.NotNull(operation.RequestBody);
     }
 
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
         [
-            "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events", "/topics/poll", "/topics/stream",
-            "/topics/{topic}", "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
-            "/topics/{topic}/members/{user}", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections", "/users/{user}/subscriptions",
-            "/users/{user}/subscriptions/{topic}",
+            "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
+            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}", "/tenants",
+            "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}",
+            "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
+            "/topics/{topic}/members/{user}", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections",
+            "/users/{user}/subscriptions", "/users/{user}/subscriptions/{topic}",
         ],
         _document.Paths.Keys.Order(StringComparer.Ordinal));
 

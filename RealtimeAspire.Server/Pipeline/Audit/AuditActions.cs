@@ -64,6 +64,9 @@ internal sealed record AuditAction(string Name, bool IsHot = false)
     /// <summary>Something unusual was seen.</summary>
     public static readonly AuditAction SignalRaised = new("signal.raised", IsHot: true);
 
+    /// <summary>What was done about something unusual was ended before its time.</summary>
+    public static readonly AuditAction SignalLifted = new("signal.lifted");
+
     /// <summary>A tenant was made, or its settings were changed.</summary>
     public static readonly AuditAction TenantChanged = new("tenant.changed");
 

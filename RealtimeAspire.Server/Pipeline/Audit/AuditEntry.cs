@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Pipeline.Audit;
 
@@ -35,12 +36,13 @@ internal readonly record struct AuditActor(string Kind, string Id)
 /// <summary>Where it came from.</summary>
 /// <param name="Connection">The connection's id, where there is one.</param>
 /// <param name="Range">The range of addresses, never the whole address: <c>203.0.113.0/24</c>, <c>2001:db8:7::/48</c>.</param>
-internal readonly record struct AuditSource(string? Connection = null, string? Range = null)
+/// <param name="Region">Its region, by the operator's file; it stands among the details.</param>
+internal readonly record struct AuditSource(string? Connection = null, string? Range = null, string? Region = null)
 {
     private const int Bits4 = 24;
     private const int Bits6 = 48;
 
-    public static AuditSource Of(HttpContext context) => new(Range: RangeOf(context.Connection.RemoteIpAddress));
+    public static AuditSource Of(HttpContext context) => new(Range: RangeOf(context.Connection.RemoteIpAddress), Region: ClientOrigin.Of(context)?.Region);
 
     public static string? RangeOf(IPAddress? address)
     {

@@ -248,7 +248,7 @@ internal sealed class AuditTrail : IDisposable
             Target = target is null ? null : AuditEntry.Clean(target),
             Code = AuditEntry.Clean(code),
             Source = source,
-            Details = details.IsEmpty ? [] : details.ToArray(),
+            Details = source.Region is { } region ? [.. details, ("region", region)] : details.IsEmpty ? [] : details.ToArray(),
         };
 
     private static AuditEntry Make(DateTimeOffset at, AuditAction action, string tenant, AuditActor actor) => new()

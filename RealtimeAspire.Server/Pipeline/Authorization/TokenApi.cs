@@ -2,13 +2,13 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -42,21 +42,37 @@ internal static class TokenApi
             .WithBody<TokenRequest>()
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.UserInvalid, ErrorCode.DevelopmentOnly, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported,
-                ErrorCode.SignInFailed, ErrorCode.LockedOut, ErrorCode.RateLimited, ErrorCode.Overloaded, ErrorCode.LogUnavailable);
+                ErrorCode.SignInFailed, ErrorCode.LockedOut, ErrorCode.RateLimited, ErrorCode.Blocked, ErrorCode.ChallengeRequired, ErrorCode.RegionBlocked, ErrorCode.Overloaded, ErrorCode.LogUnavailable)
+            .Produces<TokenReply>();
     }
 
-    private static async Task<Ok<TokenReply>> IssueAsync(HttpContext context, SignInPath path, LoginLimiter logins, ConnectLimiter connects)
+    private static async Task<IResult> IssueAsync(HttpContext context, SignInPath path, LoginLimiter logins, ConnectLimiter connects, SignInSignals signals)
     {
         path.RequireBuiltIn();
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, ServerJson.Default.TokenRequest);
         var tenant = Caller.IsTenant(request.Tenant) ? request.Tenant! : Caller.DefaultTenant;
-        if (await logins.TryAsync(tenant, request.User ?? "", connects.RangeOf(context.Connection.RemoteIpAddress)) is { } wait)
+        if (signals.Refuse(context, tenant, request.User) is { } refusal)
         {
-            throw new RealtimeException(ErrorCode.RateLimited, "Too many tries to sign in; wait a little.") { RetryAfter = wait };
+            return refusal;
         }
 
-        context.Response.Headers.CacheControl = "no-store";
-        return TypedResults.Ok(await path.SignInAsync(request, AuditSource.Of(context), context.RequestAborted));
+        try
+        {
+            if (await logins.TryAsync(tenant, request.User ?? "", connects.RangeOf(context.Connection.RemoteIpAddress)) is { } wait)
+            {
+                throw new RealtimeException(ErrorCode.RateLimited, "Too many tries to sign in; wait a little.") { RetryAfter = wait };
+            }
+
+            context.Response.Headers.CacheControl = "no-store";
+            var reply = await path.SignInAsync(request, AuditSource.Of(context), context.RequestAborted);
+            signals.Succeeded(context, tenant, request.User);
+            return TypedResults.Ok(reply);
+        }
+        catch (RealtimeException exception)
+        {
+            signals.Failed(context, tenant, request.User, exception.Error);
+            throw;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
@@ -35,10 +36,13 @@ internal sealed class TokenIssuer(IOptions<RealtimeOptions> options, TimeProvide
         return new TokenReply(token, _options.TokenSeconds);
     }
 
+    /// <summary>Whether this could be a user's name here.</summary>
+    public static bool IsUser([NotNullWhen(true)] string? user) => user is { Length: > 0 and <= MaxUserLength } && !user.AsSpan().ContainsAnyExcept(UserCharacters);
+
     /// <exception cref="RealtimeException"><c>user_invalid</c>, <c>request_invalid</c>.</exception>
     public static string RequireUser(string? user, string? tenant)
     {
-        if (user is not { Length: > 0 and <= MaxUserLength } || user.AsSpan().ContainsAnyExcept(UserCharacters))
+        if (!IsUser(user))
         {
             throw new RealtimeException(ErrorCode.UserInvalid);
         }

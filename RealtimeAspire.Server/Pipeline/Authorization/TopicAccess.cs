@@ -9,6 +9,7 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// Decides who may do what on a topic. Synchronous, so that a connection's publishes keep their order: what has to be looked up has
 /// been, at the door.
 /// <code>
+/// 0  topics of the type system               by the token's or key's grants alone
 /// 1  what the topic's members may            a role, or being banned; it counts before everything else
 /// 2  what the token or service key grants    if it says so at all, nothing else is added
 /// 3  what is the user's own                  user:{sub}, to read
@@ -18,7 +19,6 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// </summary>
 internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog events, Memberships memberships, IOptions<RealtimeOptions> options)
 {
-    private const string SystemType = "system";
     private const string AnotherUsers = "This topic is another user's.";
 
     private static readonly TopicName AllTenants = TopicName.Parse("system:tenants");
@@ -54,7 +54,7 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
 
     /// <summary>Who looks after the server itself has a grant for it: nobody becomes that by making such a topic his own.</summary>
     public static bool MayManage(Caller caller, TopicName topic) => caller.IsServer
-        || (topic.Type != SystemType && Memberships.RoleOf(caller, topic) is { } role ? role.Allows(Operations.Manage) : caller.Grants?.Allow(caller.UserId, topic, Operations.Manage) is true);
+        || (topic.Type != TopicCatalog.System && Memberships.RoleOf(caller, topic) is { } role ? role.Allows(Operations.Manage) : caller.Grants?.Allow(caller.UserId, topic, Operations.Manage) is true);
 
     public bool MaySubscribe(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.Subscribe);
 
@@ -125,6 +125,12 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
         if (caller.IsServer)
         {
             return true;
+        }
+
+        // What is the server's own is read by who has a grant for it, whatever is open.
+        if (topic.Type == TopicCatalog.System)
+        {
+            return caller.Grants?.Allow(caller.UserId, topic, operation) is true;
         }
 
         // 1.

@@ -4,6 +4,7 @@ using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
@@ -79,6 +80,9 @@ internal sealed class Connection : IAsyncDisposable
         get => _caller;
         set => _caller = value;
     }
+
+    /// <summary>Where it comes from; null where nobody has looked.</summary>
+    public ClientOrigin? Origin { get; init; }
 
     public IReadOnlyCollection<Subscription> Subscriptions
     {

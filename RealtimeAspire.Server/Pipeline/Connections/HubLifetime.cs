@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Tenants;
 
 namespace RealtimeAspire.Server.Pipeline.Connections;
@@ -12,7 +13,8 @@ internal sealed class HubLifetime(ConnectionFactory connections, CallPath calls,
 {
     public override Task OnConnectedAsync(HubConnectionContext connection)
     {
-        var opened = connections.OpenOrClose(Caller.From(connection.User), new HubTransport(connection, time));
+        var opened = connections.OpenOrClose(
+            Caller.From(connection.User), new HubTransport(connection, time), connection.Features.Get<ClientOrigin>() ?? ClientOrigin.Of(connection.GetHttpContext()));
         connection.Features.Set(opened);
         advice.Tell(opened);
         if (opened.Caller.Expires is { } expiry)

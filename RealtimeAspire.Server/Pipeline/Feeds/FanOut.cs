@@ -15,8 +15,12 @@ internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience,
     private static readonly TimeSpan ShortestGathering = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestGathering = TimeSpan.FromMilliseconds(5);
 
+    // What is watched for jumps is told in sums of this at least.
+    private const int DeliveriesTold = 1_000;
+
     private int _counted;
     private int _bytes;
+    private long _deliveries;
 
     /// <summary>What is to leave next, in order.</summary>
     public List<EncodedEvent> Ready { get; } = [];
@@ -67,6 +71,7 @@ internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience,
             subscriptions[i].Offer(batch);
         }
 
+        Count(batch, subscriptions.Length);
         var gathering = subscriptions.Length > SliceLength ? context.Time.GetElapsedTime(started) / 2 : TimeSpan.Zero;
         Gathering = gathering < ShortestGathering ? TimeSpan.Zero : gathering < LongestGathering ? gathering : LongestGathering;
         foreach (var activity in activities)
@@ -80,6 +85,16 @@ internal sealed class FanOut(TopicKey topic, long number, FeedAudience audience,
     {
         Ready.Clear();
         (_counted, _bytes) = (0, 0);
+    }
+
+    private void Count(EventBatch batch, int subscribers)
+    {
+        _deliveries += (long)batch.Events.Count * subscribers;
+        if (_deliveries >= DeliveriesTold)
+        {
+            context.Signals?.FannedOut(topic.Tenant, batch.Events[^1], _deliveries);
+            _deliveries = 0;
+        }
     }
 
     private List<Activity> StartDeliveries(EventBatch batch, int subscribers)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Backplane;
+using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
@@ -13,4 +14,5 @@ internal sealed record FeedContext(
     RealtimeInstruments Instruments,
     RealtimeTracing Tracing,
     TimeProvider Time,
-    ILogger<TopicFeed> Logger);
+    ILogger<TopicFeed> Logger,
+    SignalWatch? Signals = null);

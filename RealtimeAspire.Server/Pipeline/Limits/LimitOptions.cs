@@ -124,6 +124,14 @@ internal sealed class LimitOptions
     [Range(1, 300)]
     public int PublishTimeoutSeconds { get; set; } = 10;
 
+    /// <summary>The file that says which addresses are of which region, lines <c>cidr,region</c> or JSON. Default: none.</summary>
+    [StringLength(4_096, MinimumLength = 1)]
+    public string? RegionsFile { get; set; }
+
+    /// <summary>What holds for regions, by their names in that file. Default: nothing.</summary>
+    [MaxLength(1_000)]
+    public Dictionary<string, RegionOptions> Regions { get; set; } = new(StringComparer.Ordinal);
+
     /// <summary>The longest message that the hub takes: a payload over its limit, up to twice that, is still told so by name.</summary>
     public long HubMessageBytes => (PayloadBytes * 2L) + EnvelopeBytes;
 

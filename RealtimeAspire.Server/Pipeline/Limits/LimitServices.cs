@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using RealtimeAspire.Server.Observability;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
@@ -15,6 +16,9 @@ internal static class LimitServices
         services.AddSingleton<RequestLimiter>();
         services.AddSingleton<ConnectLimiter>();
         services.AddSingleton<ConnectionCaps>();
+        services.AddSingleton<RegionLimiter>();
+        services.AddSingleton<IValidateOptions<RealtimeOptions>, RegionRequirements>();
+        services.AddHosted<Regions>();
         services.AddSingleton<TenantTopics>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<LoginLimiter>(provider));
     }

@@ -4,12 +4,14 @@ using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
 
 /// <summary>Admits publishes: how fast a connection, its user and their tenant may publish, and the size of the payload.</summary>
 internal sealed class PublishLimiter(
-    IOptions<RealtimeOptions> options, TenantLimits tenants, TenantShares shares, LimitInstruments instruments, TimeProvider time, AuditTrail? audit = null)
+    IOptions<RealtimeOptions> options, TenantLimits tenants, TenantShares shares, LimitInstruments instruments, TimeProvider time, AuditTrail? audit = null,
+    SignalActions? signals = null)
 {
     /// <summary>A larger payload counts as several publishes.</summary>
     private const int BytesPerToken = 16 * 1024;
@@ -34,7 +36,7 @@ internal sealed class PublishLimiter(
     {
         if (!caller.IsServer)
         {
-            TakeAll(caller, 1 + (Math.Min(payloadBytes, maxPayloadBytes) / BytesPerToken), connection);
+            TakeAll(caller, (1 + (Math.Min(payloadBytes, maxPayloadBytes) / BytesPerToken)) * (signals?.CostOf(caller) ?? 1), connection);
         }
 
         if (payloadBytes > maxPayloadBytes)

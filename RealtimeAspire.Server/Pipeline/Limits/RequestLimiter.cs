@@ -4,12 +4,13 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Pipeline.Limits;
 
 /// <summary>Admits what a user asks for beside publishes and calls: subscribes, pages of the past, acknowledges, handlers.</summary>
 internal sealed class RequestLimiter(
-    IOptions<RealtimeOptions> options, IHostEnvironment environment, LimitInstruments instruments, TimeProvider time, AuditTrail? audit = null)
+    IOptions<RealtimeOptions> options, IHostEnvironment environment, LimitInstruments instruments, TimeProvider time, AuditTrail? audit = null, SignalActions? signals = null)
 {
     /// <summary>A page counts once for each begun so many events that it may have.</summary>
     private const int EventsPerToken = 50;
@@ -17,6 +18,9 @@ internal sealed class RequestLimiter(
     private readonly BucketRate? _rate = LimitOptions.Limited(options.Value.Limits.RequestsPerSecond, LimitOptions.DefaultRequestsPerSecond, environment) is { } rate
         ? BucketRate.Of(rate, options.Value.Limits.RequestBurst, time)
         : null;
+
+    // For those who are slowed where nobody else is.
+    private readonly BucketRate _slowRate = BucketRate.Of(LimitOptions.DefaultRequestsPerSecond, options.Value.Limits.RequestBurst, time);
 
     // A quarter of those that a node reads at once.
     private const int PagesAtOnce = 8;
@@ -59,7 +63,8 @@ internal sealed class RequestLimiter(
 
     private void Admit(Caller caller, int tokens)
     {
-        if (_rate is { } rate && !caller.IsServer && _users.Take(new UserKey(caller.Tenant, caller.UserId), rate, tokens) is { } wait)
+        var cost = signals?.CostOf(caller) ?? 1;
+        if ((_rate ?? (cost > 1 ? _slowRate : null)) is { } rate && !caller.IsServer && _users.Take(new UserKey(caller.Tenant, caller.UserId), rate, tokens * cost) is { } wait)
         {
             instruments.Refused(LimitNames.Requests, caller.Tenant);
             audit?.Record(AuditAction.LimitTripped, caller.Tenant, AuditActor.Of(caller), LimitNames.Requests, ErrorCode.RateLimited.Code);

@@ -20,6 +20,9 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     /// <summary>Where a trigger says that tenants have changed.</summary>
     public const string TenantsChannel = "realtime_tenants";
 
+    /// <summary>Where nodes tell each other of signals.</summary>
+    public const string SignalsChannel = "realtime_signals";
+
     private const int ProbeTimeoutSeconds = 2;
 
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(2);
@@ -37,6 +40,9 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
 
     /// <summary>The table of tenants has changed. Handlers must only enqueue.</summary>
     public event Action? TenantsChanged;
+
+    /// <summary>A node has told something of signals. Handlers must only enqueue.</summary>
+    public event Action<string>? SignalsTold;
 
     /// <summary>It listens from now on, and does not know what it has missed. Handlers must only enqueue.</summary>
     public event Action? Restored;
@@ -80,7 +86,7 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     {
         await using var connection = await OpenAsync(stoppingToken);
         connection.Notification += (_, notification) => Hear(notification.Channel, notification.Payload);
-        await ExecuteAsync(connection, $"listen {Channel}; listen {AccessChannel}; listen {TenantsChannel}", stoppingToken);
+        await ExecuteAsync(connection, $"listen {Channel}; listen {AccessChannel}; listen {TenantsChannel}; listen {SignalsChannel}", stoppingToken);
         _isListening = true;
         listening();
         LogListening();
@@ -113,6 +119,12 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
         if (channel == AccessChannel)
         {
             AccessChanged?.Invoke(payload);
+            return;
+        }
+
+        if (channel == SignalsChannel)
+        {
+            SignalsTold?.Invoke(payload);
             return;
         }
 

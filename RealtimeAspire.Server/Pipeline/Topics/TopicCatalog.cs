@@ -21,10 +21,14 @@ internal sealed class TopicCatalog
     /// <summary>Where it is configured, a topic of this type belongs to the user whose name it has.</summary>
     public const string User = "user";
 
+    /// <summary>What there is to know of the server itself, for whom a grant lets read it.</summary>
+    public const string System = "system";
+
     private static readonly string[] DefaultClientEvents = ["app:*"];
     private static readonly string[] RoomClientEvents = ["app:*", "typing", "cursor"];
     private static readonly string[] RoomEphemeralEvents = ["typing", "cursor"];
     private static readonly Retention RecoverableRetention = new(10_000, TimeSpan.FromHours(1));
+    private static readonly TimeSpan SystemAge = TimeSpan.FromDays(7);
     private static readonly TimeSpan DurableWindow = TimeSpan.FromHours(24);
     private static readonly TimeSpan RecoverableWindow = TimeSpan.FromMinutes(5);
 
@@ -41,6 +45,7 @@ internal sealed class TopicCatalog
         _tenants = tenants;
         var types = new Dictionary<string, TopicTypeOptions>(options.Value.TopicTypes, StringComparer.Ordinal);
         types.TryAdd(Room, new TopicTypeOptions());
+        types.TryAdd(System, new TopicTypeOptions { Durability = Durability.Recoverable, Publishers = Publishers.Servers, Open = false, Retention = new() { Age = SystemAge } });
         _policies = types.ToFrozenDictionary(type => type.Key, type => ToPolicy(type.Key, type.Value, options.Value), StringComparer.Ordinal);
         _byType = _policies.GetAlternateLookup<ReadOnlySpan<char>>();
         _default = options.Value.DefaultTopicType is { } name ? _policies[name] : null;

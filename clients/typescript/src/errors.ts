@@ -4,8 +4,9 @@ import type { ErrorBody } from "./wire.js";
 
 /** The codes with which the same request may succeed later. A test holds them against the server's table. */
 const retryable = new Set([
-  "audit_unavailable", "authority_unavailable", "call_timeout", "connect_again", "disconnected", "draining", "handler_gone", "hook_unavailable",
-  "internal", "locked_out", "log_unavailable", "no_handler", "nodes_unreachable", "not_attempted", "overloaded", "rate_limited", "slow_consumer", "token_expired", "too_many_connections",
+  "audit_unavailable", "authority_unavailable", "blocked", "call_timeout", "challenge_required", "connect_again", "disconnected", "draining",
+  "handler_gone", "hook_unavailable", "internal", "locked_out", "log_unavailable", "no_handler", "nodes_unreachable", "not_attempted", "overloaded",
+  "rate_limited", "slow_consumer", "token_expired", "too_many_connections",
 ]);
 
 /** A refusal or a failure. Programs compare `code`; the message is for people. */

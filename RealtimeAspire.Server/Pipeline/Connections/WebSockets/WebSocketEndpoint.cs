@@ -16,6 +16,7 @@ using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signals;
 
 namespace RealtimeAspire.Server.Pipeline.Connections.WebSockets;
 
@@ -53,7 +54,7 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
         }
 
         var (user, socket, query) = (context.User, SocketOf(context), context.Request.Query);
-        var (token, wantsNumbers) = (query["id"].ToString(), query["topics"] == "numbers");
+        var (token, wantsNumbers, origin) = (query["id"].ToString(), query["topics"] == "numbers", ClientOrigin.Of(context));
         var stream = await AcceptAsync(context);
         if (Handover.Of(context) is { } handover)
         {
@@ -67,6 +68,7 @@ internal sealed class WebSocketEndpoint(Heartbeat heartbeat, IOptions<RealtimeOp
         SocketConnection Named(SocketConnection connection)
         {
             connection.ConnectionId = token.Length > 0 ? IdOf(token) : connection.ConnectionId;
+            connection.Features.Set(origin);
             return connection;
         }
     }
