@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
 using RealtimeAspire.Server.Pipeline;
+using RealtimeAspire.Server.Pipeline.Signing;
 
 namespace RealtimeAspire.Server.Http;
 
@@ -39,6 +40,7 @@ internal static class HttpApi
         endpoints.MapEventApi();
         endpoints.MapMemberApi();
         endpoints.MapKeyApi();
+        endpoints.MapSigningKeyApi();
         endpoints.MapAuditApi();
         endpoints.MapOpenApi().AllowAnonymous();
         endpoints.MapGet("/asyncapi/v3.json", EventDocument.Get).AllowAnonymous().ExcludeFromDescription();

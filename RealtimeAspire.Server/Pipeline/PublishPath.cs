@@ -13,6 +13,7 @@ using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -23,7 +24,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <code>
 /// client ── hub / HTTP ──►  1  Limits         admit: rate, size (code in the process comes in at 2)
 ///                           2  Authorization  may this identity publish this event name here?
-///                           3  Topics         the type's policy, the event's schema
+///                           3  Topics         the type's policy, the event's schema, the publisher's signature
 ///                           4  TopicLogs      dedupe by id, append → position
 ///                           5  Backplane      start: every node that has a subscriber; own feed directly
 ///                           6  reply          position to the publisher; does not wait for 5
@@ -38,6 +39,7 @@ internal sealed class PublishPath(
     TopicAccess access,
     TopicCatalog topics,
     EventCatalog events,
+    SignatureCheck signatures,
     LogCatalog logs,
     FeedRegistry feeds,
     IBackplane backplane,
@@ -140,7 +142,8 @@ internal sealed class PublishPath(
 
             // 3.
             events.Require(policy, request.Event!, request.Version, request.Payload);
-            var append = ToAppend(caller, name, request, payload, started, activity);
+            var signature = signatures.Require(caller, policy, name, request);
+            var append = ToAppend(caller, name, request, payload, signature, started, activity);
             if (policy.IsEphemeral(append.Event))
             {
                 return PassOn(append, policy);
@@ -216,7 +219,8 @@ internal sealed class PublishPath(
         PayloadForm.Require(payload, maxMembers);
     }
 
-    private Append ToAppend(Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, long started, Activity? activity) => new()
+    private Append ToAppend(
+        Caller caller, TopicName name, PublishRequest request, ReadOnlySpan<byte> payload, byte[]? signature, long started, Activity? activity) => new()
     {
         Started = started,
         Topic = new TopicKey(caller.Tenant, name),
@@ -226,6 +230,7 @@ internal sealed class PublishPath(
         Version = request.Version,
         EntityId = request.EntityId,
         Payload = payload.ToArray(),
+        Signature = signature,
         ContentHash = HashContent(request, payload),
         Trace = activity?.Context ?? default,
         TraceParent = activity?.Id,
