@@ -40,22 +40,19 @@ public sealed class RedisEventCodecTests
     }
 
     [Fact]
-    public void A_signature_goes_with_it_and_what_has_none_is_written_as_ever()
+    public void A_signature_stands_beside_it_and_what_has_none_is_written_as_ever()
     {
         var unsigned = TopicLogLaws.NewAppend(Topic, "id-1", "hi");
         var signed = unsigned with { Signature = "{\"keyId\":\"k\"}"u8.ToArray() };
-        var (before, body) = (RedisEventCodec.Write(unsigned), RedisEventCodec.Write(signed));
+        var body = RedisEventCodec.Write(signed);
 
-        Assert.Equivalent(signed.At(At, Then), RedisEventCodec.Read(Topic, At, Then, body), strict: true);
-        Assert.Equal(1, before[0]);
-        Assert.Null(RedisEventCodec.Read(Topic, At, Then, before)!.Signature);
-        for (var length = 0; length < body.Length - signed.Payload.Length; length++)
-        {
-            Assert.Null(RedisEventCodec.Read(Topic, At, Then, body.AsSpan(0, length)));
-        }
-
-        byte[] message = [.. BackplaneMessage.HeaderOfAppended(new NodeId(1)), .. "17 1795238820123 x7Qa\n"u8, .. body];
-        Assert.Equal(EncodedEvent.Encode(signed.At(At, Then)).Json, BackplaneMessage.Read(Topic, message, node: 2, out _)!.Json);
+        Assert.Equal(RedisEventCodec.Write(unsigned), body);
+        Assert.Equivalent(signed.At(At, Then), RedisEventCodec.Read(Topic, At, Then, body, signed.Signature), strict: true);
+        Assert.Null(RedisEventCodec.Read(Topic, At, Then, body, [])!.Signature);
+        byte[] head = [.. BackplaneMessage.HeaderOfAppended(new NodeId(1), isSigned: true), .. "17 1795238820123 x7Qa\n"u8];
+        Assert.Equal(EncodedEvent.Encode(signed.At(At, Then)).Json, BackplaneMessage.Read(Topic, (byte[])[.. head, .. signed.Signature, .. "\n"u8, .. body], node: 2, out _)!.Json);
+        Assert.Null(BackplaneMessage.Read(Topic, (byte[])[.. head, .. "\n"u8, .. body], node: 2, out _));
+        Assert.Null(BackplaneMessage.Read(Topic, (byte[])[.. head, .. signed.Signature], node: 2, out _));
     }
 
     /// <summary>As the release before signatures has written it.</summary>

@@ -8,26 +8,24 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 /// <summary>
 /// An event as it is in the stream and in the message that tells of it, without what the log adds to it:
 /// <c>format (1) · version (4) · event · id · entity · user · traceparent · payload</c>. Numbers are little endian; each text
-/// has its length before it (2), and is empty where there is none; the payload is the rest. An event that is signed is of another
-/// format: its signature stands before the payload.
+/// has its length before it (2), and is empty where there is none; the payload is the rest. A signature stands beside it, where nodes of the
+/// release before do not look.
 /// </summary>
 internal static class RedisEventCodec
 {
     private const byte Format = 1;
-    private const byte SignedFormat = 2;
 
     public static byte[] Write(Append append)
     {
         string[] texts = [append.Event, append.Id, append.EntityId ?? "", append.Publisher, append.TraceParent ?? ""];
-        var signature = append.Signature;
-        var length = 1 + sizeof(int) + append.Payload.Length + (signature is null ? 0 : sizeof(ushort) + signature.Length);
+        var length = 1 + sizeof(int) + append.Payload.Length;
         foreach (var text in texts)
         {
             length += sizeof(ushort) + Encoding.UTF8.GetByteCount(text);
         }
 
         var body = new byte[length];
-        body[0] = signature is null ? Format : SignedFormat;
+        body[0] = Format;
         BinaryPrimitives.WriteInt32LittleEndian(body.AsSpan(1), append.Version);
         var rest = body.AsSpan(1 + sizeof(int));
         foreach (var text in texts)
@@ -37,35 +35,25 @@ internal static class RedisEventCodec
             rest = rest[(sizeof(ushort) + written)..];
         }
 
-        if (signature is not null)
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(rest, checked((ushort)signature.Length));
-            signature.CopyTo(rest[sizeof(ushort)..]);
-            rest = rest[(sizeof(ushort) + signature.Length)..];
-        }
-
         append.Payload.CopyTo(rest);
         return body;
     }
 
     /// <summary>Null: not written by this release, or cut off.</summary>
-    public static LoggedEvent? Read(TopicKey topic, Position position, DateTimeOffset timestamp, ReadOnlySpan<byte> body)
+    public static LoggedEvent? Read(TopicKey topic, Position position, DateTimeOffset timestamp, ReadOnlySpan<byte> body, byte[]? signature = null)
     {
-        if (body.Length < 1 + sizeof(int) || body[0] is not (Format or SignedFormat))
+        if (body.Length < 1 + sizeof(int) || body[0] != Format)
         {
             return null;
         }
 
-        var isSigned = body[0] is SignedFormat;
-        var signature = "";
         var version = BinaryPrimitives.ReadInt32LittleEndian(body[1..]);
         var rest = body[(1 + sizeof(int))..];
         if (!TryReadText(ref rest, out var name)
             || !TryReadText(ref rest, out var id)
             || !TryReadText(ref rest, out var entity)
             || !TryReadText(ref rest, out var user)
-            || !TryReadText(ref rest, out var trace)
-            || (isSigned && !TryReadText(ref rest, out signature)))
+            || !TryReadText(ref rest, out var trace))
         {
             return null;
         }
@@ -79,7 +67,7 @@ internal static class RedisEventCodec
             Version = version,
             EntityId = OrNull(entity),
             Payload = rest.ToArray(),
-            Signature = isSigned ? Encoding.UTF8.GetBytes(signature) : null,
+            Signature = signature is { Length: > 0 } ? signature : null,
             UserId = OrNull(user),
             Timestamp = timestamp,
             TraceParent = OrNull(trace),
