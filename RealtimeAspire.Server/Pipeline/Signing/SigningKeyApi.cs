@@ -24,19 +24,19 @@ internal static class SigningKeyApi
             .Produces<SigningKeyInfo>()
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.SigningKeyInvalid, ErrorCode.UserInvalid, ErrorCode.Forbidden, ErrorCode.QuotaExceeded, ErrorCode.SigningKeyConflict,
-                ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.LogUnavailable, ErrorCode.AuditUnavailable);
+                ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited, ErrorCode.LogUnavailable, ErrorCode.AuditUnavailable);
         keys.MapMethods("", ReadMethods.All, ListAsync)
             .WithSummary("The caller's keys, or those of somebody else.")
             .Produces<SigningKeyList>()
-            .WithErrors(ErrorCode.UserInvalid, ErrorCode.Forbidden, ErrorCode.LogUnavailable);
+            .WithErrors(ErrorCode.UserInvalid, ErrorCode.Forbidden, ErrorCode.RateLimited, ErrorCode.LogUnavailable);
         keys.MapMethods("/{keyId}", ReadMethods.All, FindAsync)
             .WithSummary("A key of the tenant, to verify events with.")
             .Produces<SigningKeyInfo>()
-            .WithErrors(ErrorCode.NotFound, ErrorCode.LogUnavailable);
+            .WithErrors(ErrorCode.NotFound, ErrorCode.RateLimited, ErrorCode.LogUnavailable);
         keys.MapDelete("/{keyId}", RevokeAsync)
             .WithSummary("Revokes a key: nothing is accepted with it any more.")
             .Produces(StatusCodes.Status204NoContent)
-            .WithErrors(ErrorCode.Forbidden, ErrorCode.NotFound, ErrorCode.LogUnavailable, ErrorCode.AuditUnavailable);
+            .WithErrors(ErrorCode.Forbidden, ErrorCode.NotFound, ErrorCode.RateLimited, ErrorCode.LogUnavailable, ErrorCode.AuditUnavailable);
     }
 
     private static async Task<JsonHttpResult<SigningKeyInfo>> RegisterAsync(HttpContext context, SigningKeyPath path)

@@ -2,15 +2,23 @@ using System.Buffers.Text;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Pipeline.Signing;
 
 /// <summary>
-/// Registers and takes back public keys: authorize, validate, put it on record, store. One's own keys are one's own affair; others' are for who has
+/// Registers and takes back public keys: admit, authorize, validate, put it on record, store. What would change nothing is not put on record. One's own keys are one's own affair; others' are for who has
 /// the operation <c>manage</c> on <c>system:signing-keys</c>.
 /// </summary>
 internal sealed class SigningKeyPath(
-    SigningKeyStore store, AccessStore access, Memberships memberships, ServiceKeys services, ServerSigningKeys servers, RightsCheck check, AuditTrail audit)
+    RequestLimiter limits,
+    SigningKeyStore store,
+    AccessStore access,
+    Memberships memberships,
+    ServiceKeys services,
+    ServerSigningKeys servers,
+    RightsCheck check,
+    AuditTrail audit)
 {
     private const int MaxUserLength = 255;
 
@@ -26,6 +34,7 @@ internal sealed class SigningKeyPath(
     /// </exception>
     public async Task<(SigningKeyInfo Key, bool IsNew)> RegisterAsync(Caller caller, SigningKeyRequest request, CancellationToken cancellationToken)
     {
+        limits.Admit(caller);
         var user = RequireOwner(caller, request.User);
         var jwk = Read(request);
         var keyId = jwk.ToKeyId();
@@ -34,28 +43,39 @@ internal sealed class SigningKeyPath(
             return (RequireSame(known, user), IsNew: false);
         }
 
+        RequireRoom(await store.ListAsync(caller.Tenant, user, cancellationToken));
         await RecordAsync(AuditAction.SigningKeyRegistered, caller, keyId, user);
         await store.AddAsync(caller.Tenant, keyId, user, jwk.ToBytes(), caller.UserId, MostKeys, MostKeysEver, cancellationToken);
-        var added = await store.FindAsync(caller.Tenant, keyId, cancellationToken)
-            ?? throw new RealtimeException(ErrorCode.QuotaExceeded, $"One has at most {MostKeys} keys that count, and {MostKeysEver} in all: revoke some.");
+        var added = await store.FindAsync(caller.Tenant, keyId, cancellationToken) ?? throw NoRoom();
         await LearnAsync(caller.Tenant, user, cancellationToken);
         return (RequireSame(added, user), IsNew: true);
     }
 
     /// <summary>Any key of the tenant: whoever reads events has to know the keys that have signed them.</summary>
     /// <exception cref="RealtimeException"><c>not_found</c>, <c>log_unavailable</c>.</exception>
-    public async Task<SigningKeyInfo> FindAsync(Caller caller, string keyId, CancellationToken cancellationToken) =>
-        await FindAsync(caller.Tenant, keyId, cancellationToken);
+    public Task<SigningKeyInfo> FindAsync(Caller caller, string keyId, CancellationToken cancellationToken)
+    {
+        limits.Admit(caller);
+        return FindAsync(caller.Tenant, keyId, cancellationToken);
+    }
 
-    /// <exception cref="RealtimeException"><c>user_invalid</c>, <c>forbidden</c>, <c>log_unavailable</c>.</exception>
-    public Task<IReadOnlyList<SigningKeyInfo>> ListAsync(Caller caller, string? user, CancellationToken cancellationToken) =>
-        store.ListAsync(caller.Tenant, RequireOwner(caller, user), cancellationToken);
+    /// <exception cref="RealtimeException"><c>user_invalid</c>, <c>forbidden</c>, <c>rate_limited</c>, <c>log_unavailable</c>.</exception>
+    public Task<IReadOnlyList<SigningKeyInfo>> ListAsync(Caller caller, string? user, CancellationToken cancellationToken)
+    {
+        limits.AdmitPage(caller, MostKeysEver);
+        return store.ListAsync(caller.Tenant, RequireOwner(caller, user), cancellationToken);
+    }
 
     /// <exception cref="RealtimeException"><c>not_found</c>, <c>forbidden</c>, <c>log_unavailable</c>, <c>audit_unavailable</c>.</exception>
     public async Task RevokeAsync(Caller caller, string keyId, CancellationToken cancellationToken)
     {
-        var user = (await FindAsync(caller.Tenant, keyId, cancellationToken)).User ?? "";
-        RequireOwner(caller, user);
+        var known = await FindAsync(caller, keyId, cancellationToken);
+        var user = RequireOwner(caller, known.User ?? "");
+        if (known.RevokedAt is not null)
+        {
+            return;
+        }
+
         await RecordAsync(AuditAction.SigningKeyRevoked, caller, keyId, user);
         await store.RevokeAsync(caller.Tenant, keyId, cancellationToken);
         await LearnAsync(caller.Tenant, user, cancellationToken);
@@ -90,6 +110,16 @@ internal sealed class SigningKeyPath(
             throw new RealtimeException(ErrorCode.SigningKeyInvalid, exception.Message, exception);
         }
     }
+
+    private static void RequireRoom(IReadOnlyList<SigningKeyInfo> keys)
+    {
+        if (keys.Count >= MostKeysEver || keys.Count(key => key.RevokedAt is null) >= MostKeys)
+        {
+            throw NoRoom();
+        }
+    }
+
+    private static RealtimeException NoRoom() => new(ErrorCode.QuotaExceeded, $"One has at most {MostKeys} keys that count, and {MostKeysEver} in all: revoke some.");
 
     /// <summary>Who registers somebody else's key could pass off that one's events as his own; one that was revoked stays so.</summary>
     private static SigningKeyInfo RequireSame(SigningKeyInfo known, string user) => (known.User ?? "") == user && known.RevokedAt is null
