@@ -139,7 +139,7 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
     /// <param name="cancellationToken">Stops waiting; the event may be published all the same.</param>
     /// <returns>Where the event is, once the server has stored it.</returns>
     /// <exception cref="RealtimeException">
-    /// The server's code, or <c>outbox_full</c>, <c>outbox_expired</c>, <c>unknown</c>, <c>closed</c>.
+    /// The server's code, or <c>outbox_full</c>, <c>outbox_expired</c>, <c>unknown</c>, <c>closed</c>; <c>payload_invalid</c> where it cannot be signed.
     /// </exception>
     public Task<PublishReply> PublishAsync<T>(
         string topic, string eventName, T payload, string? id = null, string? entityId = null, bool queue = true, CancellationToken cancellationToken = default)
@@ -150,7 +150,6 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
             return Task.FromException<PublishReply>(new RealtimeException(ErrorCode.Disconnected));
         }
 
-        var activity = ClientTracing.Start("publish", ActivityKind.Producer, topic, eventName);
         var request = new PublishRequest
         {
             Topic = topic,
@@ -158,9 +157,18 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
             Payload = JsonSerializer.SerializeToElement(payload, JsonSerializerOptions.Web),
             Id = id ?? Guid.CreateVersion7(_options.Time.GetUtcNow()).ToString(),
             EntityId = entityId,
-            TraceId = activity?.Id,
         };
-        return activity.EndWith(_outbox.AddAsync(request)).WaitAsync(cancellationToken);
+        try
+        {
+            request = request with { Signature = _options.Sign?.Invoke(request) };
+        }
+        catch (RealtimeException exception)
+        {
+            return Task.FromException<PublishReply>(exception);
+        }
+
+        var activity = ClientTracing.Start("publish", ActivityKind.Producer, topic, eventName);
+        return activity.EndWith(_outbox.AddAsync(request with { TraceId = activity?.Id })).WaitAsync(cancellationToken);
     }
 
     /// <summary>

@@ -66,6 +66,12 @@ public sealed record RealtimeClientOptions
     /// <summary>For which share of the events, 0 to 1, the server is told that they have arrived. It then shows how long they take. Default: 0.</summary>
     public double Receipts { get; init; }
 
+    /// <summary>
+    /// Signs what is published, before it waits for anything: <c>Sign = request => signer.Sign(request)</c>, of an <see cref="EventSigner"/> whose key is
+    /// registered. What it answers null for is not signed.
+    /// </summary>
+    public Func<PublishRequest, EventSignature?>? Sign { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 

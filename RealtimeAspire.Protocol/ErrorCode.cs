@@ -151,6 +151,24 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A hook of the application's has not answered.</summary>
     public static readonly ErrorCode HookUnavailable = new("hook_unavailable", 503, true, "The application that decides on this cannot be reached; try again.");
 
+    /// <summary>An event that is not signed, where that is required.</summary>
+    public static readonly ErrorCode SignatureRequired = new("signature_required", 403, false, "Events of this topic have to be signed by their publishers.");
+
+    /// <summary>A signature that is not of this event.</summary>
+    public static readonly ErrorCode SignatureInvalid = new("signature_invalid", 400, false, "The signature is not of this event by this key.");
+
+    /// <summary>A signature that is too old: the event may be one that somebody has kept.</summary>
+    public static readonly ErrorCode SignatureExpired = new("signature_expired", 400, false, "The event was signed too long ago, or in the future.");
+
+    /// <summary>A key that the publisher does not have, or no more.</summary>
+    public static readonly ErrorCode SigningKeyUnknown = new("signing_key_unknown", 403, false, "You have no such key to sign with, or it was revoked.");
+
+    /// <summary>Not a public key.</summary>
+    public static readonly ErrorCode SigningKeyInvalid = new("signing_key_invalid", 400, false, "A key is the public half of one on P-256, as jwk or spki.");
+
+    /// <summary>A key that somebody else has registered, or that was revoked.</summary>
+    public static readonly ErrorCode SigningKeyConflict = new("signing_key_conflict", 409, false, "This key is somebody else's, or was revoked; make another one.");
+
     /// <summary>A private topic keeps an owner.</summary>
     public static readonly ErrorCode LastOwner = new("last_owner", 409, false, "A topic keeps an owner: make somebody else one first.");
 
@@ -220,7 +238,8 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         NotAttempted, RateLimited, Blocked, ChallengeRequired, RegionBlocked, TooManySubscriptions, TooManyConnections, SlowConsumer, MethodInvalid,
         NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown, TokenRequired, TokenInvalid,
         TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
-        AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, LastOwner, TenantSuspended, TenantUnknown,
+        AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, SignatureRequired, SignatureInvalid, SignatureExpired,
+        SigningKeyUnknown, SigningKeyInvalid, SigningKeyConflict, LastOwner, TenantSuspended, TenantUnknown,
         QuotaExceeded, UserInvalid, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
         MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
         SubscriptionEnded, ConnectionClosed, ConnectAgain, NodesUnreachable, Disconnected, Internal,

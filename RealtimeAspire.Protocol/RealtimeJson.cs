@@ -28,6 +28,10 @@ namespace RealtimeAspire.Protocol;
 [JsonSerializable(typeof(Receipt[]))]
 [JsonSerializable(typeof(TopicEvent[]))]
 [JsonSerializable(typeof(Control))]
+[JsonSerializable(typeof(SigningJwk))]
+[JsonSerializable(typeof(SigningKeyRequest))]
+[JsonSerializable(typeof(SigningKeyInfo))]
+[JsonSerializable(typeof(SigningKeyList))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 public sealed partial class RealtimeJson : JsonSerializerContext
 {

@@ -170,6 +170,10 @@ public sealed record PublishRequest
     [JsonPropertyName("trace_id")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? TraceId { get; init; }
+
+    /// <summary>The publisher's signature, as an <see cref="EventSigner"/> makes it. What is signed has an id.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EventSignature? Signature { get; init; }
 }
 
 /// <summary>The answer to a <see cref="PublishRequest"/>.</summary>

@@ -5,8 +5,8 @@ namespace RealtimeAspire.Protocol;
 
 /// <summary>One entry of a topic, as every subscriber receives it.</summary>
 /// <remarks>
-/// <c>offset</c> and <c>epoch</c> are absent in an ephemeral event, which is in no log. All other fields are always
-/// there, null where there is no value.
+/// <c>offset</c> and <c>epoch</c> are absent in an ephemeral event, which is in no log, and <c>signature</c> where nobody has
+/// signed. All other fields are always there, null where there is no value.
 /// </remarks>
 public sealed record TopicEvent
 {
@@ -60,4 +60,9 @@ public sealed record EventData
 
     /// <summary>When the log took it: UTC, in milliseconds, never falling within a topic.</summary>
     public required DateTimeOffset Timestamp { get; init; }
+
+    /// <summary>The publisher's signature; absent where he has not signed.</summary>
+    [JsonPropertyName("signature")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EventSignature? Signature { get; init; }
 }

@@ -12,7 +12,10 @@ public interface ITopicPublisher
 {
     /// <summary>Publishes one event; completes when it is stored as its topic's type promises.</summary>
     /// <param name="topic">The topic's name, <c>type:identifier</c>.</param>
-    /// <param name="request">The event. Its topic is not looked at. Without an id a retry is a new event.</param>
+    /// <param name="request">
+    /// The event. Its topic is not looked at. Without an id a retry is a new event. A signature of it is by a key that is registered for the
+    /// server itself.
+    /// </param>
     /// <param name="tenant">Whose topic it is.</param>
     /// <exception cref="RealtimeException">Refused or failed, with a code; where it is retryable, try again with the same id.</exception>
     Task<PublishReply> PublishAsync(string topic, PublishRequest request, string tenant = "default");

@@ -23,6 +23,7 @@ using RealtimeAspire.Server.Pipeline.Identity;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Nodes;
 using RealtimeAspire.Server.Pipeline.Signals;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -105,6 +106,9 @@ public static class RealtimeServer
         services.AddSingleton<Memberships>();
         services.AddSingleton<Revocations>();
         services.AddSingleton<ServiceKeys>();
+        services.AddSingleton<ServerSigningKeys>();
+        services.AddSingleton<SignatureCheck>();
+        services.AddSingleton<SigningKeyPath>();
         services.AddSingleton<Admission>();
         services.AddSingleton<RightsCheck>();
         services.AddSingleton<TopicCatalog>();

@@ -11,6 +11,7 @@ using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Limits;
 using RealtimeAspire.Server.Pipeline.Nodes;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
@@ -57,6 +58,7 @@ internal static class RealtimeStores
         services.AddSingleton(provider => new AccessDatabase(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton<AccessStore>();
         services.AddSingleton<ServiceKeyStore>();
+        services.AddSingleton<SigningKeyStore>();
         services.AddSingleton(provider => new LogCatalog(
             provider.GetRequiredService<TopicCatalog>(),
             durable: hasPostgres ? provider.GetRequiredService<PostgresTopicLog>() : new NoTopicLog(),

@@ -29,7 +29,8 @@ internal static class EventApi
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.EventInvalid, ErrorCode.EventUnknown, ErrorCode.VersionUnknown, ErrorCode.IdInvalid,
                 ErrorCode.PayloadInvalid, ErrorCode.BatchEmpty,
-                ErrorCode.Forbidden, ErrorCode.EventNotAllowed, ErrorCode.TopicTypeUnknown, ErrorCode.IdConflict, ErrorCode.PayloadTooLarge,
+                ErrorCode.SignatureInvalid, ErrorCode.SignatureExpired,
+                ErrorCode.Forbidden, ErrorCode.EventNotAllowed, ErrorCode.SignatureRequired, ErrorCode.SigningKeyUnknown, ErrorCode.TopicTypeUnknown, ErrorCode.IdConflict, ErrorCode.PayloadTooLarge,
                 ErrorCode.BatchTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited, ErrorCode.LogUnavailable, ErrorCode.Overloaded);
         events.MapMethods("", ReadMethods.All, ReadAsync)
             .WithSummary("A page of the topic's past, ascending; with wait, as soon as there is something.")

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Signals;
+using RealtimeAspire.Server.Pipeline.Signing;
 
 namespace RealtimeAspire.Server.Http;
 
@@ -41,6 +42,7 @@ internal static class HttpApi
         endpoints.MapMemberApi();
         endpoints.MapKeyApi();
         endpoints.MapBackendApi();
+        endpoints.MapSigningKeyApi();
         endpoints.MapAuditApi();
         endpoints.MapSignalApi();
         endpoints.MapOpenApi().AllowAnonymous();

@@ -15,6 +15,7 @@ using RealtimeAspire.Server.Pipeline.Connections;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -25,7 +26,7 @@ namespace RealtimeAspire.Server.Pipeline;
 /// <code>
 /// client ── hub / HTTP ──►  1  Limits         admit: rate, size (code in the process comes in at 2)
 ///                           2  Authorization  may this identity publish this event name here?
-///                           3  Topics         the type's policy, the event's schema
+///                           3  Topics         the type's policy, the event's schema, the publisher's signature
 ///                              Hooks          what the application has to say, where it has; then 3 again for what it has rewritten
 ///                           4  TopicLogs      dedupe by id, append → position
 ///                           5  Backplane      start: every node that has a subscriber; own feed directly
@@ -41,6 +42,7 @@ internal sealed class PublishPath(
     TopicAccess access,
     TopicCatalog topics,
     EventCatalog events,
+    SignatureCheck signatures,
     HookPipeline<PublishContext> hooks,
     LogCatalog logs,
     FeedRegistry feeds,
@@ -134,9 +136,9 @@ internal sealed class PublishPath(
         using var activity = tracing.StartPublish(caller, name, request.TraceId);
         try
         {
-            Admit(caller, name, policy, request, connection);
+            var signature = Admit(caller, name, policy, request, connection);
             activity?.SetTag(TagNames.Event, request.Event);
-            var publish = new Publish(caller, name, policy, started, activity);
+            var publish = new Publish(caller, name, policy, started, signature, activity);
             return hooks.Covers(caller, name)
                 ? await PassAsync(publish, request, batch ?? new Batch(connection?.Line ?? new PublishLine()))
                 : await AppendAsync(publish, request);
@@ -155,8 +157,9 @@ internal sealed class PublishPath(
     /// <param name="policy">Of its type.</param>
     /// <param name="request">Untrusted.</param>
     /// <param name="connection">Over which connection; null where there is none.</param>
+    /// <returns>The publisher's signature, as it is kept; null where there is none.</returns>
     /// <exception cref="RealtimeException">It may not.</exception>
-    internal void Admit(Caller caller, TopicName name, TopicPolicy policy, PublishRequest request, Connection? connection)
+    internal byte[]? Admit(Caller caller, TopicName name, TopicPolicy policy, PublishRequest request, Connection? connection)
     {
         // 1.
         var payload = PayloadOf(request);
@@ -168,6 +171,7 @@ internal sealed class PublishPath(
 
         // 3.
         events.Require(policy, request.Event!, request.Version, request.Payload);
+        return signatures.Require(caller, policy, name, request);
     }
 
     /// <summary>Hooks: what the application has to say. However long it thinks, those that came earlier enter the log earlier.</summary>
@@ -179,7 +183,8 @@ internal sealed class PublishPath(
         {
             await hooks.RunAsync(context, publish.Caller, publish.Name, async () =>
             {
-                var passed = ReferenceEquals(context.Request, request) ? request : Require(publish, request, context.Request);
+                var isRewritten = !ReferenceEquals(context.Request, request);
+                var passed = isRewritten ? Require(publish, request, context.Request) : request;
                 await place.Turn;
                 if (batch.HasStopped)
                 {
@@ -187,7 +192,7 @@ internal sealed class PublishPath(
                 }
 
                 // The time that the hook took is not the log's.
-                var appending = AppendAsync(publish with { AppendStarted = time.GetTimestamp() }, passed);
+                var appending = AppendAsync(publish with { Signature = isRewritten ? null : publish.Signature, AppendStarted = time.GetTimestamp() }, passed);
                 place.Dispose();
                 context.Reply = await appending;
             });
@@ -202,10 +207,10 @@ internal sealed class PublishPath(
         }
     }
 
-    /// <summary>3 again.</summary>
+    /// <summary>3 again. Nobody has signed what the application says instead.</summary>
     private PublishRequest Require(Publish publish, PublishRequest asked, PublishRequest rewritten)
     {
-        var request = rewritten with { Topic = asked.Topic, Id = asked.Id, TraceId = asked.TraceId };
+        var request = rewritten with { Topic = asked.Topic, Id = asked.Id, TraceId = asked.TraceId, Signature = null };
         var payload = PayloadOf(request);
         if (payload.Length > publish.Policy.PayloadBytes)
         {
@@ -214,6 +219,7 @@ internal sealed class PublishPath(
 
         RequireForm(request, payload, limits.PayloadMembers);
         events.Require(publish.Policy, request.Event!, request.Version, request.Payload);
+        signatures.Require(publish.Caller, publish.Policy, publish.Name, request);
         return request;
     }
 
@@ -300,6 +306,7 @@ internal sealed class PublishPath(
         Version = request.Version,
         EntityId = request.EntityId,
         Payload = payload.ToArray(),
+        Signature = publish.Signature,
         ContentHash = HashContent(request, payload),
         Trace = publish.Activity?.Context ?? default,
         TraceParent = publish.Activity?.Id,
@@ -333,8 +340,9 @@ internal sealed class PublishPath(
     /// <param name="Name">On which topic.</param>
     /// <param name="Policy">Of the topic's type.</param>
     /// <param name="Started">When it came.</param>
+    /// <param name="Signature">The publisher's; null where there is none.</param>
     /// <param name="Activity">The publish's span.</param>
-    private readonly record struct Publish(Caller Caller, TopicName Name, TopicPolicy Policy, long Started, Activity? Activity)
+    private readonly record struct Publish(Caller Caller, TopicName Name, TopicPolicy Policy, long Started, byte[]? Signature, Activity? Activity)
     {
         /// <summary>From when on the log's time counts, where that is later.</summary>
         public long? AppendStarted { get; init; }

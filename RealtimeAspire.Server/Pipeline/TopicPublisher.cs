@@ -1,11 +1,12 @@
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Tenants;
 
 namespace RealtimeAspire.Server.Pipeline;
 
 /// <summary>The publish path for code in the process.</summary>
-internal sealed class TopicPublisher(PublishPath publish, TenantRegistry tenants) : ITopicPublisher
+internal sealed class TopicPublisher(PublishPath publish, TenantRegistry tenants, ServerSigningKeys keys) : ITopicPublisher
 {
     public Task<PublishReply> PublishAsync(string topic, PublishRequest request, string tenant = Caller.DefaultTenant)
     {
@@ -16,6 +17,6 @@ internal sealed class TopicPublisher(PublishPath publish, TenantRegistry tenants
         }
 
         tenants.Require(tenant);
-        return publish.PublishAsync(new Caller(tenant, UserId: ""), TopicName.Parse(topic), request);
+        return publish.PublishAsync(new Caller(tenant, UserId: "") { SigningKeys = keys.Of(tenant) }, TopicName.Parse(topic), request);
     }
 }

@@ -15,12 +15,13 @@ internal sealed class TopicTypeTable(NpgsqlDataSource dataSource, TopicCatalog c
 {
     // Rows that stay the same are not written: nodes that start do not wait for each other, nor for who reads.
     private const string Upsert = """
-        insert into realtime.topic_types as t (type, is_default, durability, servers_publish, ephemeral_events, payload_bytes, retention_class, keep_events, id_window)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        insert into realtime.topic_types as t (type, is_default, durability, servers_publish, ephemeral_events, payload_bytes, retention_class, keep_events, id_window, requires_signature)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
             on conflict (type) do update set
                is_default = excluded.is_default, durability = excluded.durability, servers_publish = excluded.servers_publish,
                ephemeral_events = excluded.ephemeral_events, payload_bytes = excluded.payload_bytes,
-               retention_class = excluded.retention_class, keep_events = excluded.keep_events, id_window = excluded.id_window
+               retention_class = excluded.retention_class, keep_events = excluded.keep_events, id_window = excluded.id_window,
+               requires_signature = excluded.requires_signature
          where row(t.*) is distinct from row(excluded.*)
         """;
 
@@ -71,6 +72,7 @@ internal sealed class TopicTypeTable(NpgsqlDataSource dataSource, TopicCatalog c
             new() { Value = PostgresRetention.ClassOf(policy) },
             new() { Value = policy.Retention.Events ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint },
             new() { Value = policy.IdempotencyWindow },
+            new() { Value = policy.Signed is SignedEvents.Required },
         },
     };
 }

@@ -50,7 +50,8 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
     {
         "open" => OpenAsync(members),
         "publish" when members["client"] is null => PublishAsync(members),
-        "connect" or "disconnect" or "close" or "retryNow" => agent.DoAsync(verb, new JsonObject { ["client"] = members.DeepClone() }),
+        "publishUntil" => PublishUntilAsync(members),
+        "connect" or "disconnect" or "close" or "retryNow" or "registerKey" or "revokeKey" => agent.DoAsync(verb, new JsonObject { ["client"] = members.DeepClone() }),
         "unhandle" => agent.DoAsync(verb, new JsonObject { ["handling"] = members.DeepClone() }),
         "callUntil" => CallUntilAsync(members),
         "acknowledgeAt" => AcknowledgeAsync(members),
@@ -92,6 +93,7 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
             ["tokens"] = tokens,
             ["options"] = options,
             ["store"] = members["store"]?.DeepClone(),
+            ["signs"] = members["signs"]?.DeepClone(),
         });
     }
 
@@ -136,6 +138,26 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
                 return (string?)outcome!["code"] is not { } code || !passing.Contains(code);
             },
             "the call is never answered otherwise");
+    }
+
+    /// <summary>Publishes, again until it is answered so: every node hears of a change within a second.</summary>
+    private Task PublishUntilAsync(JsonNode members)
+    {
+        var code = (string?)members["code"];
+        return Eventually.BecomesTrueAsync(
+            async () =>
+            {
+                try
+                {
+                    await agent.DoAsync("publish", members);
+                    return code is null;
+                }
+                catch (AgentException exception)
+                {
+                    return exception.Code == code;
+                }
+            },
+            $"publishing is never answered with {code ?? "success"}");
     }
 
     /// <summary>Everything up to where a subscription is.</summary>

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using RealtimeAspire.Client;
+using RealtimeAspire.Client.Signing;
 using RealtimeAspire.Client.Stores;
 using RealtimeAspire.Protocol;
 
@@ -30,6 +32,8 @@ internal sealed class DotNetAgent : IAgent
             return await (command switch
             {
                 "open" => Now(() => Open(members!)),
+                "registerKey" => Then(Of(members!).Keys.RegisterAsync(Of(members!).Signer!.PublicKey, Topology.Cancelled)),
+                "revokeKey" => Then(Of(members!).Keys.RevokeAsync(Of(members!).Signer!.KeyId, Topology.Cancelled)),
                 "connect" => Then(ClientOf(members!).ConnectAsync(Topology.Cancelled)),
                 "disconnect" => Now(ClientOf(members!).Disconnect),
                 "retryNow" => Now(ClientOf(members!).RetryNow),
@@ -59,6 +63,7 @@ internal sealed class DotNetAgent : IAgent
         foreach (var (_, known) in _clients)
         {
             await known.Client.DisposeAsync();
+            known.Signer?.Dispose();
         }
 
         foreach (var (_, positions) in _positions)
@@ -87,9 +92,12 @@ internal sealed class DotNetAgent : IAgent
         var options = members["options"];
         var reconnect = options?["reconnect"];
         var defaults = new RealtimeClientOptions();
+        known.Signer = (bool?)members["signs"] is true ? new EventSigner(ECDsa.Create(ECCurve.NamedCurves.nistP256)) : null;
+        known.Keys = new SigningKeys(new Uri((string)members["url"]!), () => Task.FromResult<string?>((string)members["tokens"]![0]!)) { KeepTime = TimeSpan.Zero };
         known.Client = new RealtimeClient(new Uri((string)members["url"]!), defaults with
         {
             Token = renew => Task.FromResult<string?>(known.Token(renew)),
+            Sign = known.Signer is { } signer ? request => signer.Sign(request) : null,
             Reconnect = new Backoff { First = TimeOf(reconnect, "first", defaults.Reconnect.First), Longest = TimeOf(reconnect, "longest", defaults.Reconnect.Longest) },
             OutboxStore = (string?)members["store"] is { } store ? new FileOutbox(Path.Combine(_disk.FullName, store)) : null,
             OnLateOutcome = late => _lateOutcomes.Enqueue(late.Error is { } error
@@ -114,6 +122,7 @@ internal sealed class DotNetAgent : IAgent
         var heard = _subscriptions[(string)members["as"]!] = new Heard();
         var (options, behaviour) = (members["options"], members["behaviour"]);
         var slow = TimeOf(behaviour, "slow", TimeSpan.Zero);
+        var verifier = (bool?)behaviour?["verify"] is true ? new EventVerifier(Of(members).Keys.FindAsync) : null;
         async Task HearAsync(TopicEvent next)
         {
             if (slow > TimeSpan.Zero)
@@ -125,6 +134,13 @@ internal sealed class DotNetAgent : IAgent
             if (behaviour?["failsAt"] is { } fails && JsonNode.DeepEquals(fails, payload))
             {
                 throw new InvalidOperationException("as asked");
+            }
+
+            if (verifier is not null)
+            {
+                var verified = await verifier.VerifyAsync(next, Topology.Cancelled);
+                var status = JsonNamingPolicy.CamelCase.ConvertName(verified.Status.ToString());
+                heard.Signatures.Enqueue(verified.Key?.RevokedAt is null ? status : $"{status}, revoked");
             }
 
             heard.Traces.Enqueue(AgentTracing.Current);
@@ -274,7 +290,9 @@ internal sealed class DotNetAgent : IAgent
             state.Key, new JsonObject { ["value"] = ArrayOf(state.Value.Value), ["pending"] = state.Value.PendingCount }))),
     };
 
-    private RealtimeClient ClientOf(JsonNode members) => _clients[(string)members["client"]!].Client;
+    private Known Of(JsonNode members) => _clients[(string)members["client"]!];
+
+    private RealtimeClient ClientOf(JsonNode members) => Of(members).Client;
 
     private static TimeSpan TimeOf(JsonNode? options, string name, TimeSpan otherwise) =>
         options?[name] is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds.Deserialize<double>()) : otherwise;
@@ -302,6 +320,10 @@ internal sealed class DotNetAgent : IAgent
         private int _renewed;
 
         public RealtimeClient Client { get; set; } = null!;
+
+        public SigningKeys Keys { get; set; } = null!;
+
+        public EventSigner? Signer { get; set; }
 
         public string Token(bool renew)
         {
@@ -343,10 +365,14 @@ internal sealed class DotNetAgent : IAgent
 
         public ConcurrentQueue<string?> Traces { get; } = new();
 
+        /// <summary>What became of the signature of each.</summary>
+        public ConcurrentQueue<string> Signatures { get; } = new();
+
         public JsonObject Look()
         {
             var look = new JsonObject
             {
+                ["signatures"] = ArrayOf(Signatures.Select(status => (JsonNode?)status)),
                 ["payloads"] = ArrayOf(Payloads),
                 ["recoveries"] = ArrayOf(Recoveries),
                 ["lost"] = ArrayOf(Lost),

@@ -129,12 +129,17 @@ internal sealed class FuzzMill(int seed)
 
     public string Publish() => Object(
         ("topic", Topic()), ("event", Rarely(3) ? One(Events) : One("\"app:order\"", "\"app:x\"")), ("payload", Payload()), ("id", Rarely(4) ? One("\"one\"", "\"two\"", "\"a b\"", "\"\"", "7", "\"\\u0000\"") : ""),
-        ("entityId", Rarely(4) ? One("\"m1\"", "\"\"", "\"\\u0000\"", "7") : ""), ("v", Rarely(4) ? Number() : ""), ("trace_id", Rarely(8) ? Trace() : ""));
+        ("entityId", Rarely(4) ? One("\"m1\"", "\"\"", "\"\\u0000\"", "7") : ""), ("v", Rarely(4) ? Number() : ""), ("trace_id", Rarely(8) ? Trace() : ""),
+        ("signature", Rarely(10) ? Signature() : ""));
 
     public string Subscribe() => Object(
         ("topic", Topic()), ("position", Rarely(3) ? Position() : ""), ("rewind", Rarely(4) ? One("{\"count\":2}", "{\"count\":-1}", "{\"count\":1e400}", "{\"since\":\"2026-11-21T05:00:00Z\"}", "{\"since\":\"x\"}", "{}", "[]") : ""),
         ("from", Rarely(30) ? One("\"cursor\"", "\"x\"") : ""), ("qos", Rarely(4) ? One("{\"mode\":\"latest\"}", "{\"mode\":\"conflate\",\"intervalMs\":10}", "{\"mode\":\"conflate\",\"intervalMs\":1e9}", "{\"mode\":7}", "{\"mode\":\"x\"}") : ""),
         ("ephemeral", Rarely(6) ? One("true", "false", "7") : ""), ("presence", Rarely(10) ? One("\"none\"", "\"members\"", "7") : ""));
+
+    private string Signature() => Object(
+        ("keyId", One("\"k\"", $"\"{new string('A', 43)}\"", "\"\"", "null", "7")), ("value", One($"\"{new string('A', 86)}\"", "\"=\"", "\"\"", "null", "7", "\"\\ud800\"")),
+        ("signedAt", One("\"2026-11-21T05:27:00.100Z\"", "\"0001-01-01T00:00:00Z\"", "\"9999-12-31T23:59:59.999-14:00\"", "\"x\"", "7", "null", "")));
 
     public string Payload() => _random.Next(4) switch
     {

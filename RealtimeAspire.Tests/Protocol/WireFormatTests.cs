@@ -25,6 +25,20 @@ public sealed class WireFormatTests
     }
 
     [Fact]
+    public void A_signature_stands_last_in_the_data_of_an_event_and_in_a_publish()
+    {
+        const string signature = """{"keyId":"k","value":"v","signedAt":"2026-11-21T05:27:00.100Z"}""";
+        const string received = $$$"""
+            {"topic":"room:general","event":"chat:message","offset":17,"epoch":"x7Qa","id":"01JD","v":1,"data":{"entity_id":null,"payload":1,"user_id":"ada","timestamp":"2026-11-21T05:27:00.123Z","signature":{{{signature}}}},"trace_id":null}
+            """;
+        const string publish = $$"""{"topic":"room:general","event":"chat:message","payload":1,"id":"01JD","v":1,"signature":{{signature}}}""";
+
+        Assert.Equal(received, JsonSerializer.Serialize(JsonSerializer.Deserialize<TopicEvent>(received, Options), Options));
+        Assert.Equal(publish, JsonSerializer.Serialize(JsonSerializer.Deserialize<PublishRequest>(publish, Options), Options));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<PublishRequest>("""{"signature":{"keyId":"k"}}""", Options));
+    }
+
+    [Fact]
     public void An_ephemeral_event_has_no_offset_and_no_epoch()
     {
         var ephemeral = new TopicEvent

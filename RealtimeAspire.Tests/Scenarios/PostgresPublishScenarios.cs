@@ -121,6 +121,7 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
     [InlineData("request_invalid", "'game:a', 'app:x', '1'")]
     [InlineData("request_invalid", "'room:a', 'typing', '1'")]
     [InlineData("event_not_allowed", "'news:a', 'app:x', '1'")]
+    [InlineData("signature_required", "'ledger:a', 'app:x', '1'")]
     [InlineData("event_invalid", "'room:a', '1x', '1'")]
     [InlineData("event_invalid", "'room:a', '', '1'")]
     [InlineData("event_invalid", "'room:a', null, '1'")]
@@ -216,7 +217,7 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
     public void Every_code_has_one_state_in_the_documentation_and_in_the_function()
     {
         var documented = StateRow().Matches(File.ReadAllText(Repository.PathOf("docs/sql.md"))).Select(row => (row.Groups[2].Value, row.Groups[1].Value));
-        var raised = StateCase().Matches(File.ReadAllText(Repository.PathOf("RealtimeAspire.Server/Storage/Migrations/0011_tenants.sql"))).Select(row => (row.Groups[1].Value, row.Groups[2].Value));
+        var raised = StateCase().Matches(File.ReadAllText(Repository.PathOf("RealtimeAspire.Server/Storage/Migrations/0012_signing.sql"))).Select(row => (row.Groups[1].Value, row.Groups[2].Value));
 
         Assert.NotEmpty(raised);
         Assert.Equal(raised.Order(), documented.Order());
@@ -265,6 +266,7 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
                 {
                     ["board"] = new TopicTypeOptions { Durability = Durability.Recoverable },
                     ["game"] = new TopicTypeOptions { Durability = Durability.Ephemeral },
+                    ["ledger"] = new TopicTypeOptions { Signed = SignedEvents.Required },
                     ["news"] = new TopicTypeOptions { Publishers = Publishers.Clients },
                     ["log"] = new TopicTypeOptions
                     {

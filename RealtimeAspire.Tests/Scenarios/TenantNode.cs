@@ -54,10 +54,10 @@ internal sealed class TenantNode : IAsyncDisposable
         return new TokenIssuer(Microsoft.Extensions.Options.Options.Create(options), TimeProvider.System).Issue(user, tenant).AccessToken;
     }
 
-    public HttpClient Http(string tenant) => new()
+    public HttpClient Http(string tenant, string user = "ada") => new()
     {
         BaseAddress = Address,
-        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Token(tenant)) },
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Token(tenant, user)) },
     };
 
     public Task<RawHub> ConnectAsync(string tenant) => RawHub.ConnectAsync(Address, Token(tenant));

@@ -44,6 +44,10 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/topics/{topic}/cursors/{consumer}", "put", "topic consumer", "204 400 401 403 404 413 415 429 503")]
     [InlineData("/topics/stream", "get", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
     [InlineData("/topics/stream", "head", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
+    [InlineData("/signing-keys", "post", "", "200 201 400 401 403 409 413 415 429 503")]
+    [InlineData("/signing-keys", "get", "user", "200 400 401 403 429 503")]
+    [InlineData("/signing-keys/{keyId}", "get", "keyId", "200 401 403 404 429 503")]
+    [InlineData("/signing-keys/{keyId}", "delete", "keyId", "204 401 403 404 429 503")]
     [InlineData("/rooms", "get", "", "200 401 403 429 503")]
     public void Each_operation_is_there_with_its_parameters_and_answers(string path, string method, string parameters, string statuses)
     {
@@ -69,8 +73,9 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     public void No_operation_is_left_out() => Assert.Equal(
         [
             "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
-            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}", "/tenants",
-            "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events", "/topics/poll", "/topics/stream", "/topics/{topic}",
+            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
+            "/signing-keys", "/signing-keys/{keyId}", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events",
+            "/topics/poll", "/topics/stream", "/topics/{topic}",
             "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
             "/topics/{topic}/members/{user}", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections",
             "/users/{user}/subscriptions", "/users/{user}/subscriptions/{topic}",
@@ -131,9 +136,12 @@ public sealed partial class OpenApiTests : IAsyncLifetime
 
     [Theory]
     [InlineData("TopicEvent", "data epoch event id offset topic trace_id v")]
-    [InlineData("EventData", "entity_id payload timestamp user_id")]
+    [InlineData("EventData", "entity_id payload signature timestamp user_id")]
+    [InlineData("EventSignature", "keyId signedAt value")]
+    [InlineData("SigningKeyRequest", "jwk spki user")]
+    [InlineData("SigningKeyInfo", "createdAt jwk keyId revokedAt tenant user")]
     [InlineData("Position", "epoch offset")]
-    [InlineData("PublishRequest", "entityId event id payload topic trace_id v")]
+    [InlineData("PublishRequest", "entityId event id payload signature topic trace_id v")]
     [InlineData("Receipt", "delayMs timestamp topic trace_id")]
     [InlineData("PublishReply", "duplicate position timestamp")]
     [InlineData("PublishOutcome", "error reply")]

@@ -40,6 +40,38 @@ public sealed class RedisEventCodecTests
     }
 
     [Fact]
+    public void A_signature_stands_beside_it_and_what_has_none_is_written_as_ever()
+    {
+        var unsigned = TopicLogLaws.NewAppend(Topic, "id-1", "hi");
+        var signed = unsigned with { Signature = "{\"keyId\":\"k\"}"u8.ToArray() };
+        var body = RedisEventCodec.Write(signed);
+
+        Assert.Equal(RedisEventCodec.Write(unsigned), body);
+        Assert.Equivalent(signed.At(At, Then), RedisEventCodec.Read(Topic, At, Then, body, signed.Signature), strict: true);
+        Assert.Null(RedisEventCodec.Read(Topic, At, Then, body, [])!.Signature);
+        byte[] head = [.. BackplaneMessage.HeaderOfAppended(new NodeId(1), isSigned: true), .. "17 1795238820123 x7Qa\n"u8];
+        Assert.Equal(EncodedEvent.Encode(signed.At(At, Then)).Json, BackplaneMessage.Read(Topic, (byte[])[.. head, .. signed.Signature, .. "\n"u8, .. body], node: 2, out _)!.Json);
+        Assert.Null(BackplaneMessage.Read(Topic, (byte[])[.. head, .. "\n"u8, .. body], node: 2, out _));
+        Assert.Null(BackplaneMessage.Read(Topic, (byte[])[.. head, .. signed.Signature], node: 2, out _));
+    }
+
+    /// <summary>As the release before signatures has written it.</summary>
+    [Fact]
+    public void An_entry_of_before_there_were_signatures_is_read()
+    {
+        byte[] body =
+        [
+            1, 3, 0, 0, 0, .. "\u0005\0app:x"u8, .. "\u0004\0id-1"u8, .. "\u0002\0m1"u8, .. "\u0003\0ada"u8, .. "\0\0"u8, .. "\"hi\""u8,
+        ];
+
+        var read = RedisEventCodec.Read(Topic, At, Then, body)!;
+        Assert.Equal(("app:x", "id-1", "m1", "ada", 3), (read.Event, read.Id, read.EntityId, read.UserId, read.Version));
+        Assert.Equal("\"hi\"", System.Text.Encoding.UTF8.GetString(read.Payload));
+        Assert.Null(read.Signature);
+        Assert.DoesNotContain("signature", System.Text.Encoding.UTF8.GetString(EncodedEvent.Encode(read).Json.Span), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_message_of_an_append_is_the_event_to_other_nodes_and_nothing_to_its_own()
     {
         var append = TopicLogLaws.NewAppend(Topic, "id-1", "hi");

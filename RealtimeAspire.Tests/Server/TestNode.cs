@@ -19,6 +19,7 @@ using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 using Xunit;
@@ -69,7 +70,8 @@ internal sealed class TestNode : IAsyncDisposable
         var shares = new TenantShares(tenants, clock, NullLogger<TenantShares>.Instance);
         var requests = new RequestLimiter(wrapped, host, refusals, clock);
         Publish = new PublishPath(
-            new PublishLimiter(wrapped, tenants, shares, refusals, clock), access, topics, events, Without<PublishContext>(), logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
+            new PublishLimiter(wrapped, tenants, shares, refusals, clock), access, topics, events, new SignatureCheck(wrapped, clock), Without<PublishContext>(),
+            logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
         var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));
         Acknowledge = new AcknowledgePath(requests, access, topics, logs, cursors);
         Subscribe = new SubscribePath(requests, access, Memberships, topics, Without<SubscribeContext>(), cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);

@@ -52,6 +52,15 @@ internal sealed record AuditAction(string Name, bool IsHot = false)
     /// <summary>A service key counts no more.</summary>
     public static readonly AuditAction KeyRevoked = new("key.revoked");
 
+    /// <summary>Somebody's public key was registered, with which he signs what he publishes.</summary>
+    public static readonly AuditAction SigningKeyRegistered = new("signing_key.registered");
+
+    /// <summary>Nothing is accepted with such a key any more.</summary>
+    public static readonly AuditAction SigningKeyRevoked = new("signing_key.revoked");
+
+    /// <summary>An event was refused for its signature, or because it had none; the code says why.</summary>
+    public static readonly AuditAction SignatureRefused = new("signature.refused", IsHot: true);
+
     /// <summary>An act of the administration that has no name of its own.</summary>
     public static readonly AuditAction Admin = new("admin.act");
 

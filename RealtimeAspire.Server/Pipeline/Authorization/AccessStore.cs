@@ -1,5 +1,6 @@
 using Npgsql;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
@@ -10,17 +11,34 @@ internal sealed class AccessStore(AccessDatabase database)
     /// <summary>Without it there are no memberships and no revocations.</summary>
     public bool Exists => database.Exists;
 
+    /// <summary>A user's places in topics, and the keys with which he signs, those that count.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public async Task<Dictionary<string, Membership>> ReadPlacesAsync(string tenant, string user, CancellationToken cancellationToken)
+    public async Task<(Dictionary<string, Membership> Places, Dictionary<string, SigningKey> Keys)> ReadUserAsync(string tenant, string user, CancellationToken cancellationToken)
     {
         var places = new Dictionary<string, Membership>(StringComparer.Ordinal);
+        var keys = new Dictionary<string, SigningKey>(StringComparer.Ordinal);
+        // One statement: who comes in waits for one round trip.
         await database.ReadAsync(
-            "select topic, role, joined_offset from realtime.members where tenant = $1 and user_id = $2",
-            reader => places[reader.GetString(0)] = new Membership(ToRole(reader.GetString(1)), reader.GetInt64(2)),
+            """
+            select topic, role, joined_offset, null::bytea from realtime.members where tenant = $1 and user_id = $2
+            union all
+            select key_id, null, null, public_key from realtime.signing_keys where tenant = $1 and user_id = $2 and revoked_at is null
+            """,
+            reader =>
+            {
+                if (reader.IsDBNull(3))
+                {
+                    places[reader.GetString(0)] = new Membership(ToRole(reader.GetString(1)), reader.GetInt64(2));
+                }
+                else
+                {
+                    keys[reader.GetString(0)] = new SigningKey(SigningJwk.FromBytes(reader.GetFieldValue<byte[]>(3)));
+                }
+            },
             cancellationToken,
             tenant,
             user);
-        return places;
+        return (places, keys);
     }
 
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
 
@@ -22,6 +23,7 @@ internal sealed partial class AccessWatch(
     Memberships memberships,
     Revocations revocations,
     ServiceKeys keys,
+    ServerSigningKeys signingKeys,
     RightsCheck check,
     TimeProvider time,
     ILogger<AccessWatch> logger) : BackgroundService, IHealthCheck
@@ -118,6 +120,7 @@ internal sealed partial class AccessWatch(
         { Kind: "member", Tenant: { } tenant, Subject: { } user } => ReadPlacesAsync(tenant, user, stoppingToken),
         { Kind: "revocation", Tenant: { } tenant, Subject: { } subject } => ReadRevocationsAsync(tenant, subject, stoppingToken),
         { Kind: "key", Subject: { } key } => ReadKeyAsync(key, stoppingToken),
+        { Kind: "signing", Tenant: { } tenant, Subject: { } owner } => ReadSigningKeysAsync(tenant, owner, stoppingToken),
         _ => ReadAllAsync(stoppingToken),
     };
 
@@ -152,6 +155,11 @@ internal sealed partial class AccessWatch(
         check.Of(caller => caller.UserId == $"{Caller.KeyPrefix}{key}");
     }
 
+    private Task ReadSigningKeysAsync(string tenant, string owner, CancellationToken stoppingToken) =>
+        owner.Length == 0 ? signingKeys.LoadAsync(stoppingToken)
+        : owner.StartsWith(Caller.KeyPrefix, StringComparison.Ordinal) ? ReadKeyAsync(owner[Caller.KeyPrefix.Length..], stoppingToken)
+        : ReadPlacesAsync(tenant, owner, stoppingToken);
+
     private async Task ReadAllAsync(CancellationToken stoppingToken)
     {
         // What is told from here on may be newer than what is read; what waits is a part of it.
@@ -161,6 +169,7 @@ internal sealed partial class AccessWatch(
 
         revocations.SetAll(await store.ReadRevocationsAsync(stoppingToken));
         await keys.ReloadAllAsync(stoppingToken);
+        await signingKeys.LoadAsync(stoppingToken);
         foreach (var (tenant, user, places) in memberships.Known())
         {
             await places.LoadAsync(store, tenant, user, stoppingToken);

@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Signing;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -24,6 +25,9 @@ internal sealed record Caller(string Tenant, string UserId)
     /// <summary>The user's places in topics, kept up to date; null where there are none to know.</summary>
     public UserPlaces? Places { get; init; }
 
+    /// <summary>The keys with which a backend or the server itself signs; those of users are with their places.</summary>
+    public IReadOnlyDictionary<string, SigningKey>? SigningKeys { get; init; }
+
     /// <summary>The token's id (<c>jti</c>), by which it can be revoked.</summary>
     public string? TokenId { get; init; }
 
@@ -41,6 +45,9 @@ internal sealed record Caller(string Tenant, string UserId)
 
     /// <summary>A backend, by its service key.</summary>
     public bool IsService => UserId.StartsWith(KeyPrefix, StringComparison.Ordinal);
+
+    /// <summary>A key with which the caller may sign what he publishes.</summary>
+    public SigningKey? FindSigningKey(string keyId) => Places?.FindKey(keyId) ?? SigningKeys?.GetValueOrDefault(keyId);
 
     /// <summary>Whether this could be a tenant: it stands in keys and channels.</summary>
     public static bool IsTenant(string? tenant) =>

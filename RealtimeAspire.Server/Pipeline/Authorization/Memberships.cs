@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Signing;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
@@ -129,10 +130,11 @@ internal sealed class Memberships(TimeProvider time)
 /// <param name="ShowsPast">Whether members see what was there before they joined.</param>
 internal sealed record PrivateTopic(bool ShowsPast);
 
-/// <summary>A user's places in topics, as they are now.</summary>
+/// <summary>A user's places in topics and the keys with which he signs, as they are now.</summary>
 internal sealed class UserPlaces
 {
     private readonly Lock _lock = new();
+    private volatile FrozenDictionary<string, SigningKey> _keys = FrozenDictionary<string, SigningKey>.Empty;
     private volatile FrozenDictionary<string, Membership> _places = FrozenDictionary<string, Membership>.Empty;
     private long _begun;
     private long _read;
@@ -142,17 +144,21 @@ internal sealed class UserPlaces
 
     public Membership? Find(TopicName topic) => _places.Count == 0 ? null : _places.GetValueOrDefault(topic.Value);
 
+    /// <summary>A key of the user's that counts.</summary>
+    public SigningKey? FindKey(string keyId) => _keys.GetValueOrDefault(keyId);
+
     /// <summary>Reads them; of reads that cross the one that began last counts.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task LoadAsync(AccessStore store, string tenant, string user, CancellationToken cancellationToken)
     {
         var mine = Interlocked.Increment(ref _begun);
-        var places = await store.ReadPlacesAsync(tenant, user, cancellationToken);
+        var (places, keys) = await store.ReadUserAsync(tenant, user, cancellationToken);
         lock (_lock)
         {
             if (mine > _read)
             {
                 _places = places.ToFrozenDictionary(StringComparer.Ordinal);
+                _keys = keys.ToFrozenDictionary(StringComparer.Ordinal);
                 Volatile.Write(ref _read, mine);
             }
         }

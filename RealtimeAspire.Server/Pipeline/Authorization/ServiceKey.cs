@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using RealtimeAspire.Server.Pipeline.Signing;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -14,8 +15,10 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// <param name="Grants">What it may.</param>
 /// <param name="Expires">When it ends; null: never.</param>
 /// <param name="IsRevoked">It has been taken back.</param>
+/// <param name="SigningKeys">With which the backend signs.</param>
 internal sealed record ServiceKey(
-    string Id, string Tenant, byte[] Hash, byte[]? PreviousHash, DateTimeOffset? PreviousUntil, Grants Grants, DateTimeOffset? Expires, bool IsRevoked)
+    string Id, string Tenant, byte[] Hash, byte[]? PreviousHash, DateTimeOffset? PreviousUntil, Grants Grants, DateTimeOffset? Expires, bool IsRevoked,
+    IReadOnlyDictionary<string, SigningKey>? SigningKeys = null)
 {
     private const string Prefix = "rk_";
     private const int IdBytes = 9;

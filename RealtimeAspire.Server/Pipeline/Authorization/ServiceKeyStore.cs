@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Npgsql;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Signing;
 
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -30,7 +31,7 @@ internal sealed class ServiceKeyStore(AccessDatabase database)
                 reader.GetBoolean(7)),
             cancellationToken,
             id);
-        return found;
+        return found is { } key ? key with { SigningKeys = await ReadSigningKeysAsync(key, cancellationToken) } : null;
     }
 
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
@@ -93,6 +94,18 @@ internal sealed class ServiceKeyStore(AccessDatabase database)
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public Task SetUsedAsync(string id, DateTimeOffset at, CancellationToken cancellationToken) => database.RunAsync(
         "update realtime.service_keys set last_used_at = $2 where key_id = $1 and (last_used_at is null or last_used_at < $2)", cancellationToken, id, at);
+
+    private async Task<IReadOnlyDictionary<string, SigningKey>> ReadSigningKeysAsync(ServiceKey key, CancellationToken cancellationToken)
+    {
+        var keys = new Dictionary<string, SigningKey>(StringComparer.Ordinal);
+        await database.ReadAsync(
+            "select key_id, public_key from realtime.signing_keys where tenant = $1 and user_id = $2 and revoked_at is null",
+            reader => keys[reader.GetString(0)] = new SigningKey(SigningJwk.FromBytes(reader.GetFieldValue<byte[]>(1))),
+            cancellationToken,
+            key.Tenant,
+            Caller.KeyPrefix + key.Id);
+        return keys;
+    }
 
     private static ServiceKeyInfo ToInfo(NpgsqlDataReader reader) => new(
         reader.GetString(0),

@@ -85,7 +85,7 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
         }
     }
 
-    private static Caller CallerOf(ServiceKey key) => new(key.Tenant, Caller.KeyPrefix + key.Id) { Grants = key.Grants, Expires = key.Expires };
+    private static Caller CallerOf(ServiceKey key) => new(key.Tenant, Caller.KeyPrefix + key.Id) { Grants = key.Grants, Expires = key.Expires, SigningKeys = key.SigningKeys };
 
     private async Task<ServiceKey?> LoadAsync(string id, CancellationToken cancellationToken)
     {

@@ -14,6 +14,7 @@ namespace RealtimeAspire.Server.Pipeline.Backplane;
 /// <item>0, an event of a log: <c>offset (8) · epoch (1 + n) · traceparent (1 + n) · the event's JSON</c></item>
 /// <item>1, an event as the script in Redis that appended it tells of it: <c>offset " " milliseconds " " epoch "\n"</c> as text, and the body of <see cref="RedisEventCodec"/></item>
 /// <item>2, an ephemeral event: <c>traceparent (1 + n) · the event's JSON</c></item>
+/// <item>3, as 1, of an event that is signed: its signature, JSON, and <c>"\n"</c> stand before the body</item>
 /// </list>
 /// </summary>
 internal static class BackplaneMessage
@@ -24,16 +25,17 @@ internal static class BackplaneMessage
     private const byte LoggedKind = 0;
     private const byte AppendedKind = 1;
     private const byte EphemeralKind = 2;
+    private const byte SignedKind = 3;
     private const int HeaderLength = 1 + 1 + sizeof(long);
 
     /// <summary>The channel of a topic's events.</summary>
     public static string ChannelOf(TopicKey topic) => $"realtime:{topic.Tenant}:events:{topic.Name.Value}";
 
     /// <summary>What the script that appends an event begins its message with.</summary>
-    public static byte[] HeaderOfAppended(NodeId node)
+    public static byte[] HeaderOfAppended(NodeId node, bool isSigned = false)
     {
         var header = new byte[HeaderLength];
-        WriteHeader(header, AppendedKind, node.Value);
+        WriteHeader(header, isSigned ? SignedKind : AppendedKind, node.Value);
         return header;
     }
 
@@ -72,7 +74,8 @@ internal static class BackplaneMessage
         return isOwn ? null : message.Span[1] switch
         {
             LoggedKind => ReadLogged(topic, rest),
-            AppendedKind => ReadAppended(topic, rest.Span),
+            AppendedKind => ReadAppended(topic, rest.Span, isSigned: false),
+            SignedKind => ReadAppended(topic, rest.Span, isSigned: true),
             EphemeralKind => ReadBody(topic, Position.Origin, rest),
             _ => null,
         };
@@ -90,7 +93,7 @@ internal static class BackplaneMessage
         return offset < 1 || !TryReadText(ref rest, out var epoch) ? null : ReadBody(topic, new Position(epoch, offset), rest);
     }
 
-    private static EncodedEvent? ReadAppended(TopicKey topic, ReadOnlySpan<byte> rest)
+    private static EncodedEvent? ReadAppended(TopicKey topic, ReadOnlySpan<byte> rest, bool isSigned)
     {
         var end = rest.IndexOf((byte)'\n');
         var head = end < 0 ? [] : rest[..end];
@@ -100,11 +103,18 @@ internal static class BackplaneMessage
         }
 
         var (first, second) = (head.IndexOf((byte)' '), head.LastIndexOf((byte)' '));
+        rest = rest[(end + 1)..];
+        var signature = isSigned ? rest[..Math.Max(0, rest.IndexOf((byte)'\n'))] : [];
+        if (isSigned && signature.IsEmpty)
+        {
+            return null;
+        }
+
         return long.TryParse(head[..first], NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
             && long.TryParse(head[(first + 1)..second], NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
             && milliseconds <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
             && new Position(Encoding.ASCII.GetString(head[(second + 1)..]), offset) is { IsWellFormed: true, Offset: > 0 } position
-            && RedisEventCodec.Read(topic, position, DateTimeOffset.FromUnixTimeMilliseconds(milliseconds), rest[(end + 1)..]) is { } logged
+            && RedisEventCodec.Read(topic, position, DateTimeOffset.FromUnixTimeMilliseconds(milliseconds), isSigned ? rest[(signature.Length + 1)..] : rest, signature.ToArray()) is { } logged
             ? EncodedEvent.Encode(logged)
             : null;
     }

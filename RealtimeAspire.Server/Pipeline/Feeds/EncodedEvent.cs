@@ -90,6 +90,12 @@ internal sealed class EncodedEvent
         writer.WriteRawValue(logged.Payload, skipInputValidation: true);
         writer.WriteString("user_id"u8, logged.UserId);
         writer.WriteString("timestamp"u8, timestamp[..length]);
+        if (logged.Signature is { } signature)
+        {
+            writer.WritePropertyName("signature"u8);
+            writer.WriteRawValue(signature, skipInputValidation: true);
+        }
+
         writer.WriteEndObject();
         writer.WriteString("trace_id"u8, logged.TraceParent);
         writer.WriteEndObject();

@@ -56,6 +56,9 @@ internal sealed record Append
     /// <summary>JSON as UTF-8.</summary>
     public required byte[] Payload { get; init; }
 
+    /// <summary>The publisher's signature, JSON as UTF-8; null: he has not signed.</summary>
+    public byte[]? Signature { get; init; }
+
     /// <summary>Tells another event under the same id from a retry.</summary>
     public required byte[] ContentHash { get; init; }
 
@@ -73,6 +76,7 @@ internal sealed record Append
         Version = Version,
         EntityId = EntityId,
         Payload = Payload,
+        Signature = Signature,
         UserId = Publisher.Length == 0 ? null : Publisher,
         Timestamp = timestamp,
         TraceParent = TraceParent,
@@ -102,6 +106,9 @@ internal sealed record LoggedEvent
 
     /// <summary>JSON as UTF-8.</summary>
     public required byte[] Payload { get; init; }
+
+    /// <summary>The publisher's signature, JSON as UTF-8; null: he has not signed.</summary>
+    public byte[]? Signature { get; init; }
 
     public string? UserId { get; init; }
 

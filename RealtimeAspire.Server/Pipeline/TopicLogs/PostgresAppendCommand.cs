@@ -24,8 +24,8 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
     private const string Place = """
         with req as (
           select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[],
-              $10::integer[], $11::interval[])
-            with ordinality r(topic_id, publisher, id, content, event, version, entity_id, payload, trace_id, retention_class, id_window, n)),
+              $10::integer[], $11::interval[], $13::text[])
+            with ordinality r(topic_id, publisher, id, content, event, version, entity_id, payload, trace_id, retention_class, id_window, signature, n)),
         known as (
           select r.n, r.topic_id, r.publisher, r.id, i."offset" as off, i.created_at as at, i.content <> r.content as conflict,
                  i.created_at > now() - r.id_window as valid
@@ -46,8 +46,8 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
           returning t.topic_id, t.tenant, t.epoch, t.last_offset - c.k as base, t.last_at as at),
         placed as (select f.*, m.tenant, m.base + f.rn as off, m.at, m.epoch from fresh f join moved m using (topic_id)),
         stored as (
-          insert into realtime.events (tenant, topic_id, "offset", id, event, version, entity_id, payload, user_id, trace_id, created_at, retention_class)
-          select tenant, topic_id, off, id, event, version, entity_id, payload, nullif(publisher, ''), trace_id, at, retention_class from placed),
+          insert into realtime.events (tenant, topic_id, "offset", id, event, version, entity_id, payload, user_id, trace_id, created_at, retention_class, signature)
+          select tenant, topic_id, off, id, event, version, entity_id, payload, nullif(publisher, ''), trace_id, at, retention_class, signature from placed),
         noted as (
           insert into realtime.event_ids (tenant, topic_id, publisher, id, "offset", content, created_at)
           select tenant, topic_id, publisher, id, off, content, at from placed where (select count(*) from forgotten) >= 0)
@@ -73,6 +73,7 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
     private readonly NpgsqlParameter<byte[][]> _payloads = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
     private readonly NpgsqlParameter<string?[]> _traces = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
     private readonly NpgsqlParameter<int[]> _classes = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
+    private readonly NpgsqlParameter<byte[]?[]> _signatures = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
     private readonly NpgsqlParameter<TimeSpan[]> _windows = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval };
 
     /// <param name="connection">Open.</param>
@@ -91,7 +92,7 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
                 new NpgsqlBatchCommand(Lock) { Parameters = { _locks } },
                 new NpgsqlBatchCommand(Place)
                 {
-                    Parameters = { _topics, _publishers, _ids, _contents, _events, _versions, _entities, _payloads, _traces, _classes, _windows, longest },
+                    Parameters = { _topics, _publishers, _ids, _contents, _events, _versions, _entities, _payloads, _traces, _classes, _windows, longest, _signatures },
                 },
             },
         };
@@ -131,6 +132,7 @@ internal sealed class PostgresAppendCommand : IAsyncDisposable
         _entities.TypedValue = Column(appends, pending => pending.Append.EntityId);
         _payloads.TypedValue = Column(appends, pending => pending.Append.Payload);
         _traces.TypedValue = Column(appends, pending => pending.Append.TraceParent);
+        _signatures.TypedValue = Column(appends, pending => pending.Append.Signature);
         _classes.TypedValue = Column(appends, pending => PostgresRetention.ClassOf(pending.Policy));
         _windows.TypedValue = Column(appends, pending => pending.Resent ? Max(pending.Policy.IdempotencyWindow, ResendTime) : pending.Policy.IdempotencyWindow);
     }

@@ -189,6 +189,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
         UserId = reader.IsDBNull(9) ? null : reader.GetString(9),
         TraceParent = reader.IsDBNull(10) ? null : reader.GetString(10),
         Timestamp = reader.GetFieldValue<DateTimeOffset>(11),
+        Signature = reader.IsDBNull(12) ? null : reader.GetFieldValue<byte[]>(12),
     };
 
     // A row is made before its first event; until then the topic is one without events.
@@ -197,7 +198,7 @@ internal sealed class PostgresTopicLog(NpgsqlDataSource dataSource, TopicCatalog
     // One statement, hence one snapshot: tip, floor and events belong together. The lengths are known without reading the
     // payloads, so what does not fit costs little.
     private static string Read(string condition, string direction) => $"""
-        select t.epoch || (select realtime.incarnation()), t.last_offset, t.first, e."offset", e.id, e.event, e.version, e.entity_id, e.payload, e.user_id, e.trace_id, e.created_at
+        select t.epoch || (select realtime.incarnation()), t.last_offset, t.first, e."offset", e.id, e.event, e.version, e.entity_id, e.payload, e.user_id, e.trace_id, e.created_at, e.signature
           from (select *, greatest(floor, last_offset - $6 + 1) as first from realtime.topics) t
           left join lateral (
             select * from (

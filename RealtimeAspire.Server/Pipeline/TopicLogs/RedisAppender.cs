@@ -32,6 +32,7 @@ internal sealed class RedisAppender(
 
     private readonly RedisScript _script = new("append", Guid.NewGuid());
     private readonly byte[] _header = BackplaneMessage.HeaderOfAppended(node);
+    private readonly byte[] _signedHeader = BackplaneMessage.HeaderOfAppended(node, isSigned: true);
     private readonly AppendLine _line = new(catalog, options.Value.Limits, time);
 
     /// <inheritdoc cref="AppendLine.Enter"/>
@@ -110,11 +111,12 @@ internal sealed class RedisAppender(
             Guid.NewGuid().ToString("N")[..EpochLength],
             Convert.ToHexStringLower(append.ContentHash),
             others.AreAround ? BackplaneMessage.ChannelOf(append.Topic) : "",
-            _header,
+            append.Signature is null ? _header : _signedHeader,
             RedisEventCodec.Write(append),
             (long)policy.IdempotencyWindow.TotalMilliseconds,
             .. RedisTopic.RetentionOf(policy),
             RedisTopic.LifeOf(policy),
+            append.Signature ?? [],
         ]);
     }
 }

@@ -8,7 +8,8 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 /// <summary>
 /// An event as it is in the stream and in the message that tells of it, without what the log adds to it:
 /// <c>format (1) · version (4) · event · id · entity · user · traceparent · payload</c>. Numbers are little endian; each text
-/// has its length before it (2), and is empty where there is none; the payload is the rest.
+/// has its length before it (2), and is empty where there is none; the payload is the rest. A signature stands beside it, where nodes of the
+/// release before do not look.
 /// </summary>
 internal static class RedisEventCodec
 {
@@ -39,7 +40,7 @@ internal static class RedisEventCodec
     }
 
     /// <summary>Null: not written by this release, or cut off.</summary>
-    public static LoggedEvent? Read(TopicKey topic, Position position, DateTimeOffset timestamp, ReadOnlySpan<byte> body)
+    public static LoggedEvent? Read(TopicKey topic, Position position, DateTimeOffset timestamp, ReadOnlySpan<byte> body, byte[]? signature = null)
     {
         if (body.Length < 1 + sizeof(int) || body[0] != Format)
         {
@@ -66,6 +67,7 @@ internal static class RedisEventCodec
             Version = version,
             EntityId = OrNull(entity),
             Payload = rest.ToArray(),
+            Signature = signature is { Length: > 0 } ? signature : null,
             UserId = OrNull(user),
             Timestamp = timestamp,
             TraceParent = OrNull(trace),

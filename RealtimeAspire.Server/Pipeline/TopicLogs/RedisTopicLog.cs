@@ -13,6 +13,9 @@ internal sealed class RedisTopicLog(RedisScripts scripts, RedisAppender appender
 {
     private const int TipsAtOnce = 500;
 
+    /// <summary>Its offset, time, body and signature.</summary>
+    private const int FieldsOfEvent = 4;
+
     private readonly RedisScript _read = new("read");
     private readonly RedisScript _tip = new("tip");
 
@@ -57,14 +60,15 @@ internal sealed class RedisTopicLog(RedisScripts scripts, RedisAppender appender
     {
         var epoch = ((string?)page[0])!;
         var fields = (RedisValue[])page[3]!;
-        var events = new List<LoggedEvent>(fields.Length / 3);
-        for (var i = 0; i < fields.Length; i += 3)
+        var events = new List<LoggedEvent>(fields.Length / FieldsOfEvent);
+        for (var i = 0; i < fields.Length; i += FieldsOfEvent)
         {
             events.Add(RedisEventCodec.Read(
                 topic,
                 new Position(epoch, (long)fields[i]),
                 DateTimeOffset.FromUnixTimeMilliseconds((long)fields[i + 1]),
-                (byte[]?)fields[i + 2]) ?? throw new RealtimeException(ErrorCode.LogUnavailable, "The log has an event that this release cannot read."));
+                (byte[]?)fields[i + 2],
+                (byte[]?)fields[i + 3]) ?? throw new RealtimeException(ErrorCode.LogUnavailable, "The log has an event that this release cannot read."));
         }
 
         if (isBackwards)

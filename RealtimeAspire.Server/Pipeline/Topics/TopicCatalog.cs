@@ -99,6 +99,7 @@ internal sealed class TopicCatalog
             ClientEvents = configured.ClientEvents ?? (room ? RoomClientEvents : DefaultClientEvents),
             EphemeralEvents = configured.EphemeralEvents ?? (room ? RoomEphemeralEvents : []),
             UnknownEvents = configured.UnknownEvents,
+            Signed = configured.Signed,
             PayloadBytes = configured.PayloadBytes ?? options.Limits.PayloadBytes,
             Retention = new Retention(configured.Retention.Events ?? fallback.Events, configured.Retention.Age ?? fallback.Age),
             RewindEvents = configured.RewindEvents ?? options.Limits.HistoryEvents,

@@ -23,6 +23,8 @@ internal sealed record TopicPolicy
 
     public UnknownEvents UnknownEvents { get; init; }
 
+    public SignedEvents Signed { get; init; }
+
     public required int PayloadBytes { get; init; }
 
     public Retention Retention { get; init; }

@@ -28,6 +28,10 @@ internal sealed class TopicTypeOptions
     [EnumDataType(typeof(UnknownEvents))]
     public UnknownEvents UnknownEvents { get; set; } = UnknownEvents.Allow;
 
+    /// <summary>Whether events have to be signed by their publishers: None (one that is given is verified and kept all the same) or Required. Default: None.</summary>
+    [EnumDataType(typeof(SignedEvents))]
+    public SignedEvents Signed { get; set; } = SignedEvents.None;
+
     /// <summary>The largest payload, in bytes of its JSON, at most <c>Realtime:Limits:PayloadBytes</c>, which is the default.</summary>
     [Range(1, 16 * 1024 * 1024)]
     public int? PayloadBytes { get; set; }
@@ -79,6 +83,16 @@ internal enum UnknownEvents
 
     /// <summary>They are refused with <c>event_unknown</c>.</summary>
     Refuse,
+}
+
+/// <summary>Whether events have to be signed by their publishers.</summary>
+internal enum SignedEvents
+{
+    /// <summary>They may be.</summary>
+    None,
+
+    /// <summary>Others are refused with <c>signature_required</c>.</summary>
+    Required,
 }
 
 /// <summary>Who may publish on topics of a type.</summary>

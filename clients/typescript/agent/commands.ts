@@ -1,8 +1,8 @@
 // Does with the client what the conformance suite tells it, in Node and in browsers.
 
 import {
-  indexedDbOutbox, OptimisticState, RealtimeClient, RealtimeError, sessionPositions, type ClientOptions, type Handling, type HistoryRequest, type IncomingCall, type LateOutcome,
-  type Lost, type OutboxItem, type OutboxStore, type Position, type PositionStore, type PublishOptions, type Subscription, type SubscribeOptions,
+  EventSigner, EventVerifier, indexedDbOutbox, OptimisticState, RealtimeClient, RealtimeError, sessionPositions, SigningKeys, type ClientOptions, type Handling, type HistoryRequest, type IncomingCall, type LateOutcome,
+  type Lost, type OutboxItem, type OutboxStore, type Position, type PositionStore, type PublishOptions, type Subscription, type SubscribeOptions, type TopicEvent,
 } from "../src/index.js";
 import { tracing, traces } from "./tracing.js";
 
@@ -13,6 +13,8 @@ interface Heard {
   /** The trace that each was dealt with in; null outside of any. */
   readonly traces: (string | null)[];
   readonly lost: Lost[];
+  /** What became of the signature of each. */
+  readonly signatures: string[];
   position?: Position | null;
   ended?: string | null;
 }
@@ -21,6 +23,8 @@ interface Known {
   readonly client: RealtimeClient;
   readonly states: string[];
   readonly tokens: { asked: number; renewed: number };
+  readonly keys: SigningKeys;
+  readonly signer: EventSigner | undefined;
 }
 
 /** What the application's side of a subscription does, beside hearing. */
@@ -33,6 +37,8 @@ interface Behaviour {
   readonly failsAt?: unknown;
   /** Iterated instead of a callback. */
   readonly iterate?: boolean;
+  /** Verifies what comes. */
+  readonly verify?: boolean;
 }
 
 /** What a handler of calls does. */
@@ -93,12 +99,14 @@ const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, m
 const codeOf = (error: unknown) => (error instanceof RealtimeError ? error.code : String(error));
 
 const commands: Record<string, (command: any) => unknown> = {
-  open({ name, url, tokens, options, store }: { name: string; url: string; tokens: string[]; options?: ClientOptions; store?: string | null }) {
+  async open({ name, url, tokens, options, store, signs }: { name: string; url: string; tokens: string[]; options?: ClientOptions; store?: string | null; signs?: boolean | null }) {
+    const signer = signs ? await EventSigner.create() : undefined;
     const asked = { asked: 0, renewed: 0 };
     const states: string[] = [];
     const client = new RealtimeClient(url, {
       ...options,
       tracing,
+      ...(signer && { sign: request => signer.sign(request) }),
       outbox: { ...options?.outbox, ...(store && { store: outboxOf(store) }), onLateOutcome: late },
       token: renew => {
         if (renew) asked.renewed++;
@@ -106,8 +114,10 @@ const commands: Record<string, (command: any) => unknown> = {
       },
     });
     client.onState(({ name: state }) => { if (states.at(-1) !== state) states.push(state); });
-    clients.set(name, { client, states, tokens: asked });
+    clients.set(name, { client, states, tokens: asked, keys: new SigningKeys(url, { token: () => tokens[0], keep: 0 }), signer });
   },
+  registerKey: ({ client }) => clients.get(client)!.keys.register(clients.get(client)!.signer!.publicKey),
+  revokeKey: ({ client }) => clients.get(client)!.keys.revoke(clients.get(client)!.signer!.keyId),
   connect: ({ client }) => known(client).connect(),
   disconnect: ({ client }) => known(client).disconnect(),
   retryNow: ({ client }) => known(client).retryNow(),
@@ -116,11 +126,17 @@ const commands: Record<string, (command: any) => unknown> = {
   async subscribe({ client, topic, as, options = {}, behaviour = {}, positions: kept }: {
     client: string; topic: string; as: string; options?: SubscribeOptions; behaviour?: Behaviour; positions?: string;
   }) {
-    const heard: Heard = { events: [], payloads: [], recoveries: [], traces: [], lost: [] };
+    const heard: Heard = { events: [], payloads: [], recoveries: [], traces: [], lost: [], signatures: [] };
     const entry: { readonly heard: Heard; subscription?: Subscription } = { heard };
     subscriptions.set(as, entry);
-    const hear = async (event: { data: { payload: unknown } }) => {
+    const { keys } = clients.get(client)!;
+    const verifier = new EventVerifier(keyId => keys.find(keyId));
+    const hear = async (event: TopicEvent) => {
       if (behaviour.slow) await pause(behaviour.slow);
+      if (behaviour.verify) {
+        const { status, key } = await verifier.verify(event);
+        heard.signatures.push(key?.revokedAt ? `${status}, revoked` : status);
+      }
       if ("failsAt" in behaviour && event.data.payload === behaviour.failsAt) throw new Error("as asked");
       heard.traces.push(traces.current);
       heard.events.push(event);

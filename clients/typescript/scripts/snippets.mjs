@@ -10,7 +10,7 @@ const documents = ["README.md", "../../docs/recipes.md", "../../README.md"];
 /** What a reader is told in words, or knows from his own application. */
 const given = `
 import {
-  indexedDbOutbox, OptimisticState, RealtimeClient, RealtimeError, sessionPositions, type RealtimeEvents, type Tracing,
+  EventSigner, EventVerifier, indexedDbOutbox, OptimisticState, RealtimeClient, RealtimeError, sessionPositions, SigningKeys, type RealtimeEvents, type Tracing,
 } from "../../../src/index.js";
 declare const client: RealtimeClient;
 declare const url: string;

@@ -48,6 +48,7 @@ export class RealtimeClient<Events extends object = object> {
   readonly #calls: Calls;
   readonly #receipts: Receipts;
   readonly #tracing: Tracing | undefined;
+  readonly #sign: ClientOptions["sign"];
   readonly #reconnect: Backoff;
   readonly #answerTimeout: number;
   readonly #subscriptions = new Map<string, Subscription>();
@@ -60,6 +61,7 @@ export class RealtimeClient<Events extends object = object> {
   readonly #onSubscribed: Settings["onSubscribed"];
   #link: Link | undefined;
   #isJoining = false;
+  #signing: Promise<unknown> = Promise.resolve();
   #expiring: ReturnType<typeof setInterval> | undefined;
 
   /**
@@ -74,6 +76,7 @@ export class RealtimeClient<Events extends object = object> {
     this.#answerTimeout = settings.answerTimeout;
     this.#tracing = settings.tracing;
     this.#onSubscribed = settings.onSubscribed;
+    this.#sign = settings.sign;
     const delay = (failed: number) => backoff(this.#reconnect, failed, Math.random());
     this.#outbox = new Outbox(settings.outbox, delay, settings.store, settings.onLateOutcome, () => {
       for (const listener of [...this.#pendingListeners]) notify(listener);
@@ -194,9 +197,8 @@ export class RealtimeClient<Events extends object = object> {
     if (options.queue === false && !this.#link) return Promise.reject(disconnected());
     const { id = newId(), entityId, v } = options;
     const span = this.#tracing?.start?.("publish", topic, event);
-    const published = this.#outbox.add({
-      topic, event, payload, id, ...(entityId !== undefined && { entityId }), ...(v !== undefined && { v }), ...(span && { trace_id: span.traceparent }),
-    });
+    const request = { topic, event, payload, id, ...(entityId !== undefined && { entityId }), ...(v !== undefined && { v }), ...(span && { trace_id: span.traceparent }) };
+    const published = this.#sign ? this.#signed(request, this.#sign) : this.#outbox.add(request);
     if (span) published.then(() => span.end(), (error: unknown) => span.end(error));
     return untilSignalled(published, options.signal);
   }
@@ -319,6 +321,13 @@ export class RealtimeClient<Events extends object = object> {
     } else {
       this.#endOne(subscription, error);
     }
+  }
+
+  /** One after the other: they leave in the order in which they were published. */
+  #signed(request: OutboxItem["request"], sign: NonNullable<ClientOptions["sign"]>): Promise<PublishReply> {
+    const signed = this.#signing.then(() => sign(request));
+    this.#signing = signed.catch(() => { /* told to who published it */ });
+    return signed.then(signature => this.#outbox.add(signature ? { ...request, signature } : request));
   }
 
   #endOne(subscription: Subscription, error: RealtimeError): void {

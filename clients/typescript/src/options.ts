@@ -7,6 +7,7 @@ import type { Transport } from "./link.js";
 import type { LateOutcome, OutboxLimits, OutboxStore } from "./outbox.js";
 import type { Tracing } from "./tracing.js";
 import type { BreakerLimits } from "./transports/breaker.js";
+import type { EventSignature, PublishRequest } from "./wire.js";
 
 /** Times are in milliseconds. */
 export interface ClientOptions {
@@ -37,6 +38,11 @@ export interface ClientOptions {
   readonly outbox?: OutboxOptions;
   /** Continues the application's traces through the server, and those of others here. */
   readonly tracing?: Tracing;
+  /**
+   * Signs what is published, before it waits for anything: `request => signer.sign(request)`, of an `EventSigner` whose key is registered.
+   * What it answers nothing for is not signed.
+   */
+  readonly sign?: (request: PublishRequest) => EventSignature | undefined | Promise<EventSignature | undefined>;
   /** For which share of the events, 0 to 1, the server is told that they have arrived: 0. It then shows how long they take. */
   readonly receipts?: number;
   /**
@@ -79,6 +85,7 @@ export function settle(url: string, options: ClientOptions) {
     store,
     onLateOutcome,
     tracing: options.tracing,
+    sign: options.sign,
     receipts: options.receipts ?? 0,
     onSubscribed: options.onSubscribed,
   };

@@ -8,6 +8,16 @@ export interface Position {
   readonly offset: number;
 }
 
+/** A publisher's signature of an event: ECDSA over P-256 with SHA-256 of the event's signed text. */
+export interface EventSignature {
+  /** Which of the publisher's keys: the RFC 7638 thumbprint of its public half. */
+  readonly keyId: string;
+  /** 64 bytes, r and s, in base64url. */
+  readonly value: string;
+  /** When the publisher has signed: UTC, to the millisecond. It is a part of what is signed. */
+  readonly signedAt: string;
+}
+
 /** An event of a topic. `T` is the type of its payload, `Name` that of its name. */
 export interface TopicEvent<T = unknown, Name extends string = string> {
   /** `type:identifier` */
@@ -29,6 +39,8 @@ export interface TopicEvent<T = unknown, Name extends string = string> {
     readonly user_id: string | null;
     /** UTC, to the millisecond. */
     readonly timestamp: string;
+    /** Absent where the publisher has not signed. */
+    readonly signature?: EventSignature;
   };
   /** The publisher's trace: a W3C traceparent. */
   readonly trace_id: string | null;
@@ -80,6 +92,7 @@ export interface PublishRequest {
   readonly v?: number;
   /** The publisher's trace, which the event's continues: a W3C traceparent. */
   readonly trace_id?: string;
+  readonly signature?: EventSignature;
 }
 
 export interface PublishReply {

@@ -8,16 +8,17 @@ namespace RealtimeAspire.Server.Pipeline.Connections.MessagePack;
 
 /// <summary>
 /// An event in MessagePack: an array with the members of the JSON in their order, without their names. What the JSON leaves out,
-/// offset and epoch of an ephemeral event, is nil.
+/// offset and epoch of an ephemeral event, is nil; but a signature, the last of the data, is a map, and where there is none the array is shorter.
 /// </summary>
 internal static class PackedEvent
 {
     private const int Data = 6;
     private const int Timestamp = 3;
+    private const int Signature = 4;
 
     private static readonly string[] Names = ["topic", "event", "offset", "epoch", "id", "v", "data", "trace_id"];
 
-    private static readonly string[] DataNames = ["entity_id", "payload", "user_id", "timestamp"];
+    private static readonly string[] DataNames = ["entity_id", "payload", "user_id", "timestamp", "signature"];
 
     /// <param name="encoded">The event.</param>
     /// <param name="numbered">With the topic's number instead of its name, if a feed has given it one.</param>
@@ -60,7 +61,8 @@ internal static class PackedEvent
     {
         Span<Range> members = stackalloc Range[DataNames.Length];
         Find(json, DataNames, members);
-        writer.WriteArrayHeader(DataNames.Length);
+        var signature = json[members[Signature]];
+        writer.WriteArrayHeader(signature.IsEmpty ? Signature : DataNames.Length);
         foreach (var member in members[..Timestamp])
         {
             WriteMember(json[member], ref writer);
@@ -69,6 +71,10 @@ internal static class PackedEvent
         var reader = new Utf8JsonReader(json[members[Timestamp]]);
         reader.Read();
         writer.Write(reader.GetDateTimeOffset().UtcDateTime);
+        if (!signature.IsEmpty)
+        {
+            WriteMember(signature, ref writer);
+        }
     }
 
     private static void WriteMember(ReadOnlySpan<byte> json, ref MessagePackWriter writer)

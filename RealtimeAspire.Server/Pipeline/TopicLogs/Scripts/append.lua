@@ -1,6 +1,8 @@
 -- KEYS[3]  the id, "<epoch> <offset> <time> <content>"
 local candidate, content, channel, header, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local window, events, age, life = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+-- Empty: there is none.
+local signature = ARGV[10]
 
 -- What an id stood for in another epoch is gone.
 local known = redis.call('GET', KEYS[3])
@@ -21,10 +23,18 @@ if not epoch then
 end
 
 local offset, time = last + 1, text(math.max(milliseconds(), at))
-if events > 0 then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', events, id_of(offset), 't', time, 'b', body)
+local function add(...)
+  if events > 0 then
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', events, id_of(offset), 't', time, 'b', body, ...)
+  else
+    redis.call('XADD', KEYS[2], id_of(offset), 't', time, 'b', body, ...)
+  end
+end
+if signature == '' then
+  add()
 else
-  redis.call('XADD', KEYS[2], id_of(offset), 't', time, 'b', body)
+  add('s', signature)
+  body = signature .. '\n' .. body
 end
 
 head = table.concat({ reign, epoch, text(offset), time }, ' ')

@@ -48,6 +48,7 @@ while limit > 0 and taken < bytes and from <= to do
     page[#page + 1] = text(offset_of(entry))
     page[#page + 1] = entry[2][2]
     page[#page + 1] = body
+    page[#page + 1] = entry[2][6] or ''
     taken, limit = taken + #body, limit - 1
   end
 
@@ -58,7 +59,7 @@ while limit > 0 and taken < bytes and from <= to do
     from = reached + 1
   end
   -- About what still fits: entries beyond it would be copied for nothing.
-  chunk = math.max(1, math.min(256, math.ceil((bytes - taken) * #page / 3 / math.max(taken, 1))))
+  chunk = math.max(1, math.min(256, math.ceil((bytes - taken) * #page / 4 / math.max(taken, 1))))
 end
 
 return { epoch, text(last), text(floor), page }

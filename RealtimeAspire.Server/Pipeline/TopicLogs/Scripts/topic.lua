@@ -1,6 +1,6 @@
 -- The beginning of every script: what is known of the topic.
 -- KEYS[1]  its head, "<reign> <epoch> <last offset> <its time in ms>"
--- KEYS[2]  its stream: event n has the id n-0, its time as t and its body as b
+-- KEYS[2]  its stream: event n has the id n-0, its time as t, its body as b and, where it is signed, its signature as s
 
 -- Redis counts its writes under an id that is another one after each start and each promotion, from which on the last
 -- writes before may be missing. So no epoch outlives it.
