@@ -7,8 +7,8 @@ using RealtimeAspire.Server.Pipeline.Limits;
 namespace RealtimeAspire.Server.Pipeline.Signing;
 
 /// <summary>
-/// Registers and takes back public keys: admit, authorize, validate, put it on record, store. What would change nothing is not put on record. One's own keys are one's own affair; others' are for who has
-/// the operation <c>manage</c> on <c>system:signing-keys</c>.
+/// Registers and takes back public keys: admit, authorize, validate, put it on record, store. What would change nothing is not put on record.
+/// One's own keys are one's own affair; others' are for who has the operation <c>manage</c> on <c>system:signing-keys</c>.
 /// </summary>
 internal sealed class SigningKeyPath(
     RequestLimiter limits,
