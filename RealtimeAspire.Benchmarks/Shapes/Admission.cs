@@ -61,8 +61,9 @@ internal sealed class Admission : Shape
             ("hub, by a grant of the token, an event with a schema", () => Admit(Next(granted), tick)),
             ("HTTP, its token, an open topic, an event with a schema", async () =>
             {
-                // A context looks at its token once.
-                var context = new DefaultHttpContext { RequestServices = app.Services };
+                // As each request has one: within it a token is looked at once.
+                await using var scope = app.Services.CreateAsyncScope();
+                var context = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
                 context.Request.Headers.Authorization = token;
                 var known = await context.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme);
                 await Admit(Caller.From(known.Principal), tick);

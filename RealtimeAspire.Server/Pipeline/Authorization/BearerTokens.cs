@@ -26,6 +26,7 @@ internal static class BearerTokens
     {
         services.AddSingleton<TokenIssuer>();
         services.AddSingleton<TokenSources>();
+        services.AddSingleton<KnownTokens>();
         services.AddAuthentication(Scheme).AddJwtBearer();
         services.AddAuthorization();
         services.AddOptions<JwtBearerOptions>(Scheme)
@@ -62,8 +63,10 @@ internal static class BearerTokens
     {
         try
         {
-            var named = TokenClaims.Read(PayloadOf(context.SecurityToken));
+            var (text, payload) = PartsOf(context.SecurityToken);
+            var named = TokenClaims.Read(payload);
             context.HttpContext.RequestServices.GetRequiredService<TokenSources>().RequireIssued(named);
+            context.HttpContext.RequestServices.GetRequiredService<KnownTokens>().Add(text, (ClaimsIdentity)context.Principal!.Identity!, named);
             var admission = context.HttpContext.RequestServices.GetRequiredService<Admission>();
             context.Principal!.AddIdentity(new CallerIdentity(await admission.AdmitAsync(named, context.HttpContext)));
         }
@@ -74,10 +77,10 @@ internal static class BearerTokens
     }
 
     /// <summary>Which of the two it is depends on the library's version.</summary>
-    private static string PayloadOf(SecurityToken token) => token switch
+    private static (string Text, string Payload) PartsOf(SecurityToken token) => token switch
     {
-        JsonWebToken web => web.EncodedPayload,
-        JwtSecurityToken jwt => jwt.RawPayload,
+        JsonWebToken web => (web.EncodedToken, web.EncodedPayload),
+        JwtSecurityToken jwt => (jwt.RawData, jwt.RawPayload),
         _ => throw new RealtimeException(ErrorCode.TokenInvalid),
     };
 
@@ -100,7 +103,7 @@ internal static class BearerTokens
         }
         else if (!string.IsNullOrEmpty(token))
         {
-            await PrepareAsync(context, sources, token);
+            await (context.HttpContext.RequestServices.GetRequiredService<KnownTokens>().Find(token) is { } known ? AdmitKnownAsync(context, known) : PrepareAsync(context, sources, token));
         }
     }
 
@@ -111,6 +114,21 @@ internal static class BearerTokens
         {
             await sources.PrepareAsync(token, context.HttpContext.RequestAborted);
             context.Token = token;
+        }
+        catch (RealtimeException exception)
+        {
+            context.Fail(exception);
+        }
+    }
+
+    private static async Task AdmitKnownAsync(MessageReceivedContext context, KnownToken known)
+    {
+        try
+        {
+            var admission = context.HttpContext.RequestServices.GetRequiredService<Admission>();
+            var caller = await admission.AdmitAsync(known.Caller, context.HttpContext);
+            context.Principal = new ClaimsPrincipal([known.Claims.Clone(), new CallerIdentity(caller)]);
+            context.Success();
         }
         catch (RealtimeException exception)
         {

@@ -44,6 +44,9 @@ internal sealed partial class AuthorityKeys : IDisposable
         };
     }
 
+    /// <summary>What was read last; null: nothing yet.</summary>
+    public object? Current => _known;
+
     /// <summary>Whether tokens of this issuer are the authority's.</summary>
     public bool IsIssuer(string issuer) => _options.HasAuthority && (_known is { } known ? issuer == known.Issuer : issuer.TrimEnd('/') == _authority);
 

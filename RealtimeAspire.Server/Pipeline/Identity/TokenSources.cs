@@ -17,6 +17,9 @@ internal sealed class TokenSources(IOptions<RealtimeOptions> options, AuthorityK
     /// <summary>Every algorithm that some token may have.</summary>
     public IEnumerable<string> Algorithms => [.. _options.IsBuiltIn ? [SecurityAlgorithms.HmacSha256] : Array.Empty<string>(), .. _options.HasAuthority ? _options.AuthorityAlgorithms : []];
 
+    /// <summary>The authority's keys as they were read last: another object, other keys.</summary>
+    public object? AuthorityKeySet => authority.Current;
+
     /// <param name="token">Untrusted.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>token_invalid</c>: of nobody here. <c>authority_unavailable</c>.</exception>
