@@ -77,7 +77,18 @@ internal sealed partial class Drain(ConnectionFactory connections, IHostApplicat
             LogDraining(open.Count, spread.TotalSeconds);
         }
 
-        await Task.WhenAll(open.Select(connection => MoveAsync(connection, spread * Random.Shared.NextDouble())));
+        var started = time.GetTimestamp();
+        var moving = new Queue<(Connection Connection, TimeSpan Due)>(open.Select(connection => (connection, Ask(connection, spread))).OrderBy(static move => move.Item2));
+        // Who has gone by himself is not waited for.
+        while (moving.Count > 0 && !connections.IsEmpty)
+        {
+            await Task.Delay(LookInterval, time);
+            while (moving.TryPeek(out var move) && time.GetElapsedTime(started) >= move.Due)
+            {
+                moving.Dequeue().Connection.Close(ErrorCode.Draining);
+            }
+        }
+
         var until = time.GetUtcNow() + CloseTime;
         while (!connections.IsEmpty && time.GetUtcNow() < until)
         {
@@ -85,11 +96,12 @@ internal sealed partial class Drain(ConnectionFactory connections, IHostApplicat
         }
     }
 
-    private async Task MoveAsync(Connection connection, TimeSpan delay)
+    /// <summary>Asks a connection to move, and says when it is closed if it has not.</summary>
+    private static TimeSpan Ask(Connection connection, TimeSpan spread)
     {
+        var delay = spread * Random.Shared.NextDouble();
         connection.Send(new Control { Type = Control.Draining, Code = ErrorCode.Draining.Code, Reason = ErrorCode.Draining.Sentence, RetryAfterMs = (int)delay.TotalMilliseconds });
-        await Task.Delay(delay + Grace, time);
-        connection.Close(ErrorCode.Draining);
+        return delay + Grace;
     }
 
     [LoggerMessage(EventId = 1021, Level = LogLevel.Information, Message = "The node leaves: {Count} connections move within {Seconds:0.0} s")]
