@@ -41,7 +41,9 @@ public sealed partial class AppHostScenarios
                 Assert.Equal("kept over runs", await LastMessageAsync(await second.ApiAsync(StartLimit)));
                 Assert.True(second.Marked().Count > 5);
                 second.Process.Kill();
-                await Eventually.BecomesTrueAsync(() => second.Marked().Count == 0, "a killed app host left processes behind", TimeSpan.FromSeconds(5));
+                await Eventually.BecomesTrueAsync(() => second.MarkedBesideTheOrchestrator().Count == 0, "a killed app host left processes behind", TimeSpan.FromSeconds(5));
+                // Which then looks for containers and networks of its own.
+                await Eventually.BecomesTrueAsync(() => second.Marked().Count == 0, "a killed app host left its orchestrator behind", TimeSpan.FromSeconds(10));
             }
         }
         finally
@@ -168,6 +170,9 @@ public sealed partial class AppHostScenarios
             .. Directory.GetDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var pid) ? pid : 0).Where(pid => pid > 0 && pid != Environment.ProcessId && HasMark(pid)),
         ];
 
+        /// <inheritdoc cref="Marked"/>
+        public IReadOnlyList<int> MarkedBesideTheOrchestrator() => [.. Marked().Where(pid => !IsOrchestrator(pid))];
+
         public async ValueTask DisposeAsync()
         {
             if (!Process.HasExited)
@@ -188,6 +193,18 @@ public sealed partial class AppHostScenarios
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
                 return false;
+            }
+        }
+
+        private static bool IsOrchestrator(int pid)
+        {
+            try
+            {
+                return File.ReadAllText($"/proc/{pid}/cmdline").Split('\0')[0] is var program && Path.GetFileName(program) is "dcp" or "docker";
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return true;
             }
         }
 

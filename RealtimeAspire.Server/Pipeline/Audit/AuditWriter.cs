@@ -20,7 +20,7 @@ internal sealed partial class AuditWriter(AuditTrail trail, AuditAppender append
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(2);
 
     /// <summary>How long a node that stops goes on trying: where everything stops at once, Postgres may be gone already.</summary>
-    private static readonly TimeSpan LastPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LastPatience = TimeSpan.FromMilliseconds(300);
 
     // What is in hand may have been written by a transaction whose answer was lost.
     private bool _again;

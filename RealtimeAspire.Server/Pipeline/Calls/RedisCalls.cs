@@ -31,7 +31,12 @@ internal sealed partial class RedisCalls(
     public async Task StartAsync(CancellationToken cancellationToken) =>
         _inbox = await channels.SubscribeAsync(InboxOf(node.Value), message => Hear(CallMessage.Read(message), null));
 
-    public async Task StopAsync(CancellationToken cancellationToken) => await (_inbox?.DisposeAsync() ?? default);
+    /// <summary>Where everything stops at once, Redis may be gone already: its word is not waited for.</summary>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _ = Background.Run(async () => await (_inbox?.DisposeAsync() ?? default));
+        return Task.CompletedTask;
+    }
 
     /// <summary>Joins the method's channel while somebody here handles it, and leaves it when nobody does. Completes when that is done.</summary>
     public Task FollowAsync(CallTarget target)

@@ -30,10 +30,12 @@ internal sealed partial class RedisNodes(RedisChannels channels, RedisLink comma
         _questions = await channels.SubscribeAsync(QuestionChannel, Hear);
     }
 
-    public async Task StopAsync(CancellationToken cancellationToken)
+    /// <summary>Where everything stops at once, Redis may be gone already: its word is not waited for.</summary>
+    public Task StopAsync(CancellationToken cancellationToken)
     {
-        await (_questions?.DisposeAsync() ?? default);
-        await (_inbox?.DisposeAsync() ?? default);
+        _ = Background.Run(async () => await (_questions?.DisposeAsync() ?? default));
+        _ = Background.Run(async () => await (_inbox?.DisposeAsync() ?? default));
+        return Task.CompletedTask;
     }
 
     public async Task<(IReadOnlyList<NodeAnswer> Answers, bool IsComplete)> AskAsync(NodeQuestion question, CancellationToken cancellationToken)

@@ -92,7 +92,7 @@ internal sealed partial class SignalNews(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await Task.Yield();
-        await using var lease = channels is null ? null : await channels.SubscribeAsync(Channel, message => Hear(Encoding.UTF8.GetString(message)));
+        var lease = channels is null ? null : await channels.SubscribeAsync(Channel, message => Hear(Encoding.UTF8.GetString(message)));
         Ask();
         try
         {
@@ -101,6 +101,11 @@ internal sealed partial class SignalNews(
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // The node stops.
+        }
+        finally
+        {
+            // Where everything stops at once, Redis may be gone already: its word is not waited for.
+            _ = Background.Run(async () => await (lease?.DisposeAsync() ?? default));
         }
     }
 
