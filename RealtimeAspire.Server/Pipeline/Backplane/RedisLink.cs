@@ -10,6 +10,8 @@ namespace RealtimeAspire.Server.Pipeline.Backplane;
 /// </summary>
 internal sealed partial class RedisLink(RedisConnect connect, IRedisProbe probe, TimeProvider time, ILogger<RedisLink> logger)
 {
+    private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     /// <summary>For one question. Dead by then: three of them, asked a second after the last answer.</summary>
@@ -39,6 +41,19 @@ internal sealed partial class RedisLink(RedisConnect connect, IRedisProbe probe,
 
     /// <summary>The connection of the moment, another one after a fault that only a new one cures; null while there is none.</summary>
     public IConnectionMultiplexer? Multiplexer => _multiplexer;
+
+    /// <summary>Says something on a channel.</summary>
+    /// <param name="channel">Its name, no pattern.</param>
+    /// <param name="message">What.</param>
+    /// <returns>How many have heard it.</returns>
+    /// <exception cref="TimeoutException">Redis has not answered within two seconds, or is known not to.</exception>
+    public async Task<long> PublishAsync(string channel, byte[] message)
+    {
+        var multiplexer = (IsConnected ? Multiplexer : null) ?? throw new TimeoutException("Redis does not answer.");
+        var sending = multiplexer.GetDatabase().PublishAsync(new RedisChannel(channel, RedisChannel.PatternMode.Literal), message);
+        await sending.WithinAsync(SendTime, time);
+        return await sending;
+    }
 
     /// <summary>Holds the connection until cancelled. Starts without Redis too, and fails with nothing that its client throws.</summary>
     public async Task RunAsync(CancellationToken stoppingToken)

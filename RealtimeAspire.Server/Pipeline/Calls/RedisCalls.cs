@@ -4,7 +4,6 @@ using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Backplane;
 using RealtimeAspire.Server.Pipeline.Topics;
-using StackExchange.Redis;
 
 namespace RealtimeAspire.Server.Pipeline.Calls;
 
@@ -17,7 +16,6 @@ internal sealed partial class RedisCalls(
     RedisChannels channels, RedisLink commands, NodeId node, CallHandlers handlers, HandedCalls handed, TimeProvider time, ILogger<RedisCalls> logger)
     : IHostedService
 {
-    private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AskInterval = TimeSpan.FromMilliseconds(300);
 
     private readonly ConcurrentDictionary<string, Asked> _asked = new(StringComparer.Ordinal);
@@ -154,13 +152,7 @@ internal sealed partial class RedisCalls(
     });
 
     /// <returns>How many have heard it.</returns>
-    private async Task<long> PublishAsync(string channel, CallMessage message)
-    {
-        var multiplexer = (commands.IsConnected ? commands.Multiplexer : null) ?? throw new TimeoutException("Redis does not answer.");
-        var sending = multiplexer.GetDatabase().PublishAsync(new RedisChannel(channel, RedisChannel.PatternMode.Literal), message.Write());
-        await sending.WithinAsync(SendTime, time);
-        return await sending;
-    }
+    private Task<long> PublishAsync(string channel, CallMessage message) => commands.PublishAsync(channel, message.Write());
 
     [LoggerMessage(EventId = 1310, Level = LogLevel.Debug, Message = "A message about a call was not sent to another node")]
     private partial void LogNotSent(Exception exception);

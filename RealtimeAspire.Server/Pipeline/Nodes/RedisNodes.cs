@@ -3,7 +3,6 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Backplane;
-using StackExchange.Redis;
 
 namespace RealtimeAspire.Server.Pipeline.Nodes;
 
@@ -16,7 +15,6 @@ internal sealed partial class RedisNodes(RedisChannels channels, RedisLink comma
 {
     private const string QuestionChannel = "realtime:nodes";
 
-    private static readonly TimeSpan SendTime = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<Guid, Asked> _asked = new();
@@ -95,13 +93,7 @@ internal sealed partial class RedisNodes(RedisChannels channels, RedisLink comma
     }
 
     /// <returns>How many have heard it.</returns>
-    private async Task<long> PublishAsync(string channel, NodeMessage message)
-    {
-        var multiplexer = (commands.IsConnected ? commands.Multiplexer : null) ?? throw new TimeoutException("Redis does not answer.");
-        var sending = multiplexer.GetDatabase().PublishAsync(new RedisChannel(channel, RedisChannel.PatternMode.Literal), message.Write());
-        await sending.WithinAsync(SendTime, time);
-        return await sending;
-    }
+    private Task<long> PublishAsync(string channel, NodeMessage message) => commands.PublishAsync(channel, message.Write());
 
     [LoggerMessage(EventId = 1320, Level = LogLevel.Debug, Message = "A question to other nodes, or its answer, was not sent")]
     private partial void LogNotSent(Exception exception);
