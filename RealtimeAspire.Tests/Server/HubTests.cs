@@ -223,7 +223,7 @@ public abstract class HubTests(string sockets)
     public async Task When_its_token_expires_a_connection_is_closed_with_a_code()
     {
         await using var server = await StartAsync();
-        using var hub = await server.ConnectRawAsync(TestServer.Token(lifetime: TimeSpan.FromSeconds(-23.5)));
+        using var hub = await server.ConnectRawAsync(TestServer.Token(lifetime: TimeSpan.FromSeconds(-19)));
 
         var close = (await hub.ReadAsync(Close))!.Value;
 
@@ -258,7 +258,7 @@ public abstract class HubTests(string sockets)
     {
         await using var server = await StartAsync();
         var asked = 0;
-        await using var client = await server.ConnectAsync(() => TestServer.Token(lifetime: asked++ == 0 ? TimeSpan.FromSeconds(-23.5) : null));
+        await using var client = await server.ConnectAsync(() => TestServer.Token(lifetime: asked++ == 0 ? TimeSpan.FromSeconds(-19) : null));
         await using var room = await client.SubscribeAsync("room:a", cancellationToken: TestContext.Current.CancellationToken);
         await Until.TrueAsync(() => asked > 1);
 
