@@ -68,6 +68,11 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
             access.RequireSubscribe(caller, policy, topic.Name);
         }
 
+        if (after?.Contains('\0', StringComparison.Ordinal) is true)
+        {
+            throw new RealtimeException(ErrorCode.RequestInvalid, "A page begins behind a user.");
+        }
+
         return limit < 1
             ? throw new RealtimeException(ErrorCode.RequestInvalid, "A limit is 1 or more.")
             : await store.ReadMembersAsync(topic, after ?? "", Math.Min(limit ?? DefaultLimit, MaxLimit), cancellationToken);

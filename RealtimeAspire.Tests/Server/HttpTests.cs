@@ -54,14 +54,16 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("?limit=abc", "request_invalid")]
-    [InlineData("?limit=0", "request_invalid")]
-    [InlineData("?limit=99999999999999", "request_invalid")]
-    [InlineData("?after=abc", "position_invalid")]
-    [InlineData("?after=e:1&before=e:2", "request_invalid")]
-    public async Task Whatever_is_wrong_with_a_query_is_said_with_a_code(string query, string code)
+    [InlineData(Events + "?limit=abc", "request_invalid")]
+    [InlineData(Events + "?limit=0", "request_invalid")]
+    [InlineData(Events + "?limit=99999999999999", "request_invalid")]
+    [InlineData(Events + "?after=abc", "position_invalid")]
+    [InlineData(Events + "?after=e:1&before=e:2", "request_invalid")]
+    [InlineData("/topics/room:a/members?limit=0", "request_invalid")]
+    [InlineData("/topics/room:a/members?after=%00", "request_invalid")]
+    public async Task Whatever_is_wrong_with_a_query_is_said_with_a_code(string address, string code)
     {
-        using var response = await _http.GetAsync(Events + query, TestContext.Current.CancellationToken);
+        using var response = await _http.GetAsync(address, TestContext.Current.CancellationToken);
 
         await IsProblemAsync(code, response);
     }
