@@ -16,7 +16,7 @@ public sealed class PresenceScenarios(Topology topology)
     private static readonly (string, string)[] Settings =
     [
         ("Realtime:Presence:LeaseSeconds", "3"), ("Realtime:Presence:GraceSeconds", "3"), ("Realtime:Presence:WindowMs", "50"), ("Realtime:Presence:LargeTopic", "1000"),
-        ("Realtime:Limits:UserConnections", "1000"),
+        ("Realtime:Limits:UserConnections", "1000"), ("Realtime:TopicTypes:user:Publishers", "Servers"),
     ];
 
     [Fact]

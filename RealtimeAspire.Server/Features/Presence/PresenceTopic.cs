@@ -18,12 +18,15 @@ namespace RealtimeAspire.Server.Features.Presence;
 internal sealed record PresenceContext(
     PresenceOptions Options, TimeProvider Time, PresenceUsers Users, PresenceInstruments Instruments, Action<PresenceTopic> Wake, PresenceLeases Leases, RedisPresence? Redis);
 
-/// <summary>What the client of a connection says of it.</summary>
+/// <summary>What the client of a connection says of it, also for topics that it is yet to be subscribed to.</summary>
 /// <param name="Active">Whether somebody uses it.</param>
 /// <param name="Data">JSON, on all topics; null: nothing.</param>
-internal sealed record ConnectionSays(bool Active, string? Data)
+/// <param name="ByTopic">JSON, where there is something else to say; null: nothing.</param>
+internal sealed record ConnectionSays(bool Active, string? Data, ImmutableDictionary<TopicName, string?> ByTopic)
 {
-    public static readonly ConnectionSays Nothing = new(true, null);
+    public static readonly ConnectionSays Nothing = new(true, null, ImmutableDictionary<TopicName, string?>.Empty);
+
+    public string? DataOn(TopicName topic) => ByTopic.TryGetValue(topic, out var data) ? data : Data;
 }
 
 /// <summary>
@@ -277,7 +280,7 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
         var user = connection.Caller.UserId;
         var choice = context.Users.Enter(new UserName(topic.Tenant, user), this, connection.Id);
         _own[connection.Id] = new OwnPlace { Subscription = subscription };
-        Set_NeedsLock(connection.Id, new PresenceEntry(user, connection.Transport, choice.Status, choice.Text, choice.At, says.Active, says.Data));
+        Set_NeedsLock(connection.Id, new PresenceEntry(user, connection.Transport, choice.Status, choice.Text, choice.At, says.Active, says.DataOn(topic.Name)));
         context.Instruments.Entered(topic.Tenant);
     }
 

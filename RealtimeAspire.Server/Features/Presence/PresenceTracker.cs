@@ -294,27 +294,29 @@ internal sealed partial class PresenceTracker : BackgroundService, IPresence
 
     private void SayOf(Connection connection, PresenceRequest request, string? data)
     {
-        var places = _context.Users.PlacesOf(new UserName(connection.Caller.Tenant, connection.Caller.UserId), connection.Id);
-        if (request.Topic is { } topic)
+        var before = SaysOf(connection);
+        var says = before with { Active = request.Active ?? before.Active };
+        if (data is not null)
         {
-            var key = new TopicKey(connection.Caller.Tenant, TopicName.Parse(topic));
-            places = [.. places.Where(place => place.Topic == key)];
-            if (places.Count == 0)
+            var taken = data == "{}" ? null : data;
+            says = request.Topic is null ? says with { Data = taken, ByTopic = ConnectionSays.Nothing.ByTopic } : says with { ByTopic = says.ByTopic.SetItem(Offering(request.Topic), taken) };
+            if (says.ByTopic.Count > _realtime.Limits.SubscriptionsPerConnection)
             {
-                throw new RealtimeException(ErrorCode.RequestInvalid, "The connection is on no such topic, or nobody sees there who is.");
+                throw new RealtimeException(ErrorCode.TooManySubscriptions);
             }
         }
 
-        // What is said of one topic is said there only.
-        var (says, isOfAll) = (SaysOf(connection), request.Topic is null);
-        says = new ConnectionSays(request.Active ?? says.Active, isOfAll && data is not null ? Taken(data) : says.Data);
         _says.AddOrUpdate(connection, says);
-        foreach (var place in places)
+        foreach (var place in _context.Users.PlacesOf(new UserName(connection.Caller.Tenant, connection.Caller.UserId), connection.Id))
         {
-            place.Change(connection.Id, entry => entry with { Active = says.Active, Data = data is null ? entry.Data : Taken(data) });
+            place.Change(connection.Id, entry => entry with { Active = says.Active, Data = says.DataOn(place.Topic.Name) });
         }
+    }
 
-        static string? Taken(string data) => data == "{}" ? null : data;
+    private TopicName Offering(string topic)
+    {
+        var name = TopicName.Parse(topic);
+        return _catalog.Get(name).Presence ? name : throw new RealtimeException(ErrorCode.PresenceNotOffered);
     }
 
     private static PresenceStatus? StatusOf(string? status) => status switch
