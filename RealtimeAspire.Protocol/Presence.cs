@@ -29,13 +29,13 @@ public enum PresenceStatus
 /// <summary>A user who is on a topic, with all his connections to it.</summary>
 /// <param name="User">Who it is.</param>
 /// <param name="Status">What he has chosen, <c>dnd</c> or <c>away</c>; else <c>online</c> where one of his connections is active, <c>away</c> where none is.</param>
-/// <param name="Text">What he says of it; null: nothing.</param>
 /// <param name="Connections">His tabs and devices, one or more.</param>
+/// <param name="Text">What he says of it; null: nothing.</param>
 public sealed record PresentUser(
     string User,
     PresenceStatus Status,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text,
-    IReadOnlyList<PresentConnection> Connections);
+    IReadOnlyList<PresentConnection> Connections,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text = null);
 
 /// <summary>One connection of a <see cref="PresentUser"/>.</summary>
 /// <param name="Transport"><c>hub</c> or <c>sse</c>.</param>
@@ -44,7 +44,7 @@ public sealed record PresentUser(
 public sealed record PresentConnection(
     string Transport,
     bool Active,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Data);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Data = null);
 
 /// <summary>How many are on a topic.</summary>
 /// <param name="Connections">Connections.</param>
@@ -141,5 +141,5 @@ public sealed record PresencePage(IReadOnlyList<PresentUser> Members, Occupancy 
 public sealed record UserPresence(
     string User,
     PresenceStatus Status,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? LastSeen);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? LastSeen = null);

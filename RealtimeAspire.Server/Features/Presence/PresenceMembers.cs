@@ -17,8 +17,8 @@ internal sealed record FoldedMember(PresentUser Member, string Json)
         var said = connections.Values.MaxBy(static entry => (entry.ChosenAt, entry.Chosen, entry.Text ?? ""))!;
         var status = said.Chosen is not PresenceStatus.Online ? said.Chosen
             : Array.Exists(ordered, static entry => entry.Active) ? PresenceStatus.Online : PresenceStatus.Away;
-        var member = new PresentUser(said.User, status, said.Text, Array.ConvertAll(ordered, static entry => new PresentConnection(
-            entry.Transport, entry.Active, entry.Data is { } data ? JsonElement.Parse(data) : null)));
+        var told = Array.ConvertAll(ordered, static entry => new PresentConnection(entry.Transport, entry.Active, entry.Data is { } data ? JsonElement.Parse(data) : null));
+        var member = new PresentUser(said.User, status, told, said.Text);
         return new FoldedMember(member, JsonSerializer.Serialize(member, RealtimeJson.Default.PresentUser));
     }
 }

@@ -7,28 +7,6 @@ using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Features.Presence;
 
-/// <summary>What the topics of a node have in common.</summary>
-/// <param name="Options">The configuration.</param>
-/// <param name="Time">Measures.</param>
-/// <param name="Users">Those of the node.</param>
-/// <param name="Instruments">Count.</param>
-/// <param name="Wake">Has a topic looked at in the next window.</param>
-/// <param name="Leases">Who is alive.</param>
-/// <param name="Redis">Null: there are no other nodes.</param>
-internal sealed record PresenceContext(
-    PresenceOptions Options, TimeProvider Time, PresenceUsers Users, PresenceInstruments Instruments, Action<PresenceTopic> Wake, PresenceLeases Leases, RedisPresence? Redis);
-
-/// <summary>What the client of a connection says of it, also for topics that it is yet to be subscribed to.</summary>
-/// <param name="Active">Whether somebody uses it.</param>
-/// <param name="Data">JSON, on all topics; null: nothing.</param>
-/// <param name="ByTopic">JSON, where there is something else to say; null: nothing.</param>
-internal sealed record ConnectionSays(bool Active, string? Data, ImmutableDictionary<TopicName, string?> ByTopic)
-{
-    public static readonly ConnectionSays Nothing = new(true, null, ImmutableDictionary<TopicName, string?>.Empty);
-
-    public string? DataOn(TopicName topic) => ByTopic.TryGetValue(topic, out var data) ? data : Data;
-}
-
 /// <summary>
 /// One topic on this node: the connections that are here, and, while anybody here asks, the members of all nodes. Whoever comes,
 /// changes or goes is noted at once; what has been noted in a window is written, told to the other nodes and to subscribers together.
@@ -45,9 +23,7 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
     private readonly PresenceAudience _audience = new(topic, context);
 
     // Under the lock.
-    private readonly Dictionary<Guid, OwnPlace> _own = [];
-    private readonly HashSet<Guid> _changed = [];
-    private readonly HashSet<Guid> _told = [];
+    private readonly PresencePlaces _places = new(topic, context);
     private PresenceMembers? _members;
     private TaskCompletionSource? _ready;
     private long _askedAt;
@@ -57,7 +33,6 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
     private readonly Dictionary<long, long> _heardAt = [];
     private readonly HashSet<long> _missing = [];
     private IAsyncDisposable? _channel;
-    private long _version;
     private bool _isRead;
     private bool _isLost;
     private long _writtenAt;
@@ -72,7 +47,7 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
     {
         lock (_lock)
         {
-            return _isClosed |= _own.Count == 0 && _told.Count == 0 && _changed.Count == 0 && _members is null;
+            return _isClosed |= _places.IsEmpty && _members is null;
         }
     }
 
@@ -90,7 +65,7 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
 
             if (says is not null)
             {
-                Enter_NeedsLock(subscription, says);
+                _places.Enter(this, subscription, says);
             }
 
             if (subscription.Presence is not PresenceMode.None)
@@ -110,36 +85,21 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
         lock (_lock)
         {
             _audience.Remove(subscription);
-            if (!_own.TryGetValue(subscription.Connection.Id, out var place) || place.Subscription != subscription)
-            {
-                // Another one of its connection has taken its place.
-                return;
-            }
-
-            place.Subscription = null;
-            place.Until = context.Time.GetUtcNow() + (forGood ? TimeSpan.Zero : context.Options.Grace);
-            Set_NeedsLock(subscription.Connection.Id, place.Entry with { Lingers = true });
+            _places.Leave(subscription, forGood);
         }
 
         context.Wake(this);
     }
 
     /// <summary>Something about a connection has changed, if it is here.</summary>
-    /// <returns>Whether it is.</returns>
-    public bool Change(Guid connection, Func<PresenceEntry, PresenceEntry> change)
+    public void Change(Guid connection, Func<PresenceEntry, PresenceEntry> change)
     {
         lock (_lock)
         {
-            if (!_own.TryGetValue(connection, out var place))
-            {
-                return false;
-            }
-
-            Set_NeedsLock(connection, change(place.Entry));
+            _places.Change(connection, change);
         }
 
         context.Wake(this);
-        return true;
     }
 
     /// <summary>Somebody asks who is there. False: this is closed.</summary>
@@ -188,7 +148,17 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
             (_isLost, _isRead) = (true, false);
         }
 
-        var (delta, lingers) = Collect();
+        PresenceDelta? delta;
+        bool lingers;
+        lock (_lock)
+        {
+            (delta, lingers) = _places.Collect(this, isWhole: _isLost);
+            if (delta is not null && _members?.TryApply(Self, delta) is false)
+            {
+                _members.Merge(Self, _places.Section);
+            }
+        }
+
         if (delta is not null && context.Redis is not null)
         {
             _isLost = !await context.Redis.WriteAsync(topic, delta);
@@ -202,7 +172,7 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
     /// <summary>Compares what is known with what Redis says, and forgets what nobody asks for. Never at once with <see cref="WorkAsync"/>.</summary>
     public async Task CheckAsync()
     {
-        if (_isLost || (_own.Count > 0 && context.Time.GetElapsedTime(_writtenAt) > RefreshTime))
+        if (_isLost || (!_places.IsEmpty && context.Time.GetElapsedTime(_writtenAt) > RefreshTime))
         {
             Distrust();
         }
@@ -267,33 +237,6 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
         }
     }
 
-    private void Enter_NeedsLock(Subscription subscription, ConnectionSays says)
-    {
-        var connection = subscription.Connection;
-        if (_own.TryGetValue(connection.Id, out var place))
-        {
-            place.Subscription = subscription;
-            Set_NeedsLock(connection.Id, place.Entry with { Lingers = false });
-            return;
-        }
-
-        var user = connection.Caller.UserId;
-        var choice = context.Users.Enter(new UserName(topic.Tenant, user), this, connection.Id);
-        _own[connection.Id] = new OwnPlace { Subscription = subscription };
-        Set_NeedsLock(connection.Id, new PresenceEntry(user, connection.Transport, choice.Status, choice.Text, choice.At, says.Active, says.DataOn(topic.Name)));
-        context.Instruments.Entered(topic.Tenant);
-    }
-
-    private void Set_NeedsLock(Guid connection, PresenceEntry entry)
-    {
-        var place = _own[connection];
-        if (place.Entry != entry)
-        {
-            place.Entry = entry;
-            _changed.Add(connection);
-        }
-    }
-
     private void Ask_NeedsLock()
     {
         _askedAt = context.Time.GetTimestamp();
@@ -302,56 +245,11 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
             _members = new PresenceMembers();
             _ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             // What is here is known without asking.
-            if (_version > 0)
-            {
-                _members.Merge(Self, OwnSection_NeedsLock());
-            }
+            _members.Merge(Self, _places.Section);
         }
     }
 
     private long Self => context.Redis?.Node ?? 0;
-
-    /// <summary>What has changed here since the last window; all there is where Redis may not have that.</summary>
-    private (PresenceDelta? Delta, bool Lingers) Collect()
-    {
-        lock (_lock)
-        {
-            var now = context.Time.GetUtcNow();
-            var lingers = false;
-            foreach (var (connection, place) in _own.Where(static own => own.Value.Entry.Lingers).ToArray())
-            {
-                lingers |= place.Until > now;
-                if (place.Until <= now)
-                {
-                    _own.Remove(connection);
-                    _changed.Add(connection);
-                    context.Users.Leave(new UserName(topic.Tenant, place.Entry.User), this, connection);
-                    context.Instruments.Left(topic.Tenant);
-                }
-            }
-
-            // Whoever came and went within the window was never here.
-            _changed.RemoveWhere(connection => !_own.ContainsKey(connection) && !_told.Contains(connection));
-            var isWhole = _isLost && (_own.Count > 0 || _told.Count > 0);
-            if (_changed.Count == 0 && !isWhole)
-            {
-                return (null, lingers);
-            }
-
-            var previous = isWhole || _told.Count == 0 ? 0 : _version;
-            var named = previous == 0 ? _own.Keys : (IEnumerable<Guid>)_changed;
-            var changes = named.ToDictionary(static connection => connection, connection => _own.GetValueOrDefault(connection)?.Entry);
-            _version = Math.Max(_version + 1, now.ToUnixTimeMilliseconds());
-            _told.ExceptWith(_changed);
-            _told.UnionWith(_changed.Where(_own.ContainsKey));
-            _changed.Clear();
-            _members?.Merge(Self, OwnSection_NeedsLock());
-            return (new PresenceDelta(previous, _version, changes), lingers);
-        }
-    }
-
-    private PresenceSection OwnSection_NeedsLock() =>
-        new(_version, _own.Where(own => _told.Contains(own.Key)).ToImmutableDictionary(static own => own.Key, static own => own.Value.Entry));
 
     /// <summary>Takes in what the other nodes have said, and reads what they are known to have said.</summary>
     private async Task FollowAsync()
@@ -470,15 +368,5 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
         _heardAt.Remove(node);
         _missing.Remove(node);
         context.Wake(this);
-    }
-
-    private sealed class OwnPlace
-    {
-        /// <summary>Null: it is gone, and the place is kept for a while.</summary>
-        public Subscription? Subscription { get; set; }
-
-        public PresenceEntry Entry { get; set; } = new("", "");
-
-        public DateTimeOffset Until { get; set; }
     }
 }
