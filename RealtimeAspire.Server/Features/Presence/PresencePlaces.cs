@@ -73,7 +73,8 @@ internal sealed class PresencePlaces(TopicKey topic, PresenceContext context)
         var lingers = RemoveGone(place, now);
         // Whoever came and went in between was never here.
         _changed.RemoveWhere(connection => !_own.ContainsKey(connection) && !_told.Contains(connection));
-        isWhole &= _own.Count + _told.Count > 0;
+        // Also that nobody is left: else those who were would stay there.
+        isWhole &= _version > 0;
         if (_changed.Count == 0 && !isWhole)
         {
             return (null, lingers);

@@ -47,7 +47,7 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
     {
         lock (_lock)
         {
-            return _isClosed |= _places.IsEmpty && _members is null;
+            return _isClosed |= _places.IsEmpty && _members is null && !_isLost;
         }
     }
 
@@ -159,7 +159,11 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
             }
         }
 
-        if (delta is not null && context.Redis is not null)
+        if (delta is null || context.Redis is null)
+        {
+            _isLost = false;
+        }
+        else
         {
             _isLost = !await context.Redis.WriteAsync(topic, delta);
             _writtenAt = context.Time.GetTimestamp();

@@ -40,6 +40,9 @@ internal sealed partial class PresenceTracker : BackgroundService, IPresence
     private readonly ILogger<PresenceTracker> _logger;
     private int _distrusted;
 
+    // Only the loop touches it.
+    private Task _usersWritten = Task.CompletedTask;
+
     public PresenceTracker(
         IOptions<PresenceOptions> options,
         IOptions<RealtimeOptions> realtime,
@@ -238,7 +241,8 @@ internal sealed partial class PresenceTracker : BackgroundService, IPresence
             topic.Distrust();
         }
 
-        await _context.Users.WriteAgainAsync();
+        // Beside that, for there may be many; one run at a time, and the next time all of them again.
+        _usersWritten = _usersWritten.IsCompleted ? Background.Run(_context.Users.WriteAgainAsync) : _usersWritten;
     }
 
     /// <summary>Redis may have forgotten what this node has said, and this node may have missed what others have. From anywhere.</summary>

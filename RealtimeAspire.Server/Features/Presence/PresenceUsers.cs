@@ -153,6 +153,11 @@ internal sealed class PresenceUsers(TimeProvider time, RedisPresence? redis = nu
 
         foreach (var (user, local) in _users)
         {
+            if (!redis.IsConnected)
+            {
+                return;
+            }
+
             await SayAsync(user);
             if (local.Choice.At > 0)
             {

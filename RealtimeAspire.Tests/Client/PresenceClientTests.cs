@@ -6,7 +6,7 @@ using RealtimeAspire.Tests.Server;
 namespace RealtimeAspire.Tests.Client;
 
 /// <summary>What the client makes of who is on a topic, who types and where people point, with a server.</summary>
-public sealed class PresenceTests
+public sealed class PresenceClientTests
 {
     private const string Topic = "room:a";
 
