@@ -4,6 +4,7 @@ using Npgsql;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Presence;
 
 try
 {
@@ -15,6 +16,7 @@ try
     builder.AddRedisClient("redis", settings => settings.DisableHealthChecks = true);
     builder.AddRealtime()
         .AddChat()
+        .AddPresence()
         .AddAdministration();
 
     var app = builder.Build();
@@ -22,6 +24,7 @@ try
     app.MapDefaultEndpoints();
     app.MapRealtime()
         .MapChat()
+        .MapPresence()
         .MapAdministration();
 
     app.Run();

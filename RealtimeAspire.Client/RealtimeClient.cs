@@ -28,6 +28,8 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
     private readonly Calls _calls;
     private readonly Receipts _receipts;
 
+    private readonly OwnPresence _own = new();
+
     private volatile ILink? _link;
 
     /// <summary>Makes a client; it connects with <see cref="ConnectAsync"/>, and with the first subscribe or publish.</summary>
@@ -225,6 +227,26 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
         return true;
     });
 
+    /// <summary>Says how the user is, on all topics and devices, and what there is to say of this connection. What is null stays as it is.</summary>
+    /// <param name="presence">What there is to say. <c>Active</c> and <c>Data</c> are of this connection, over a WebSocket only, and said again by the client when it comes back.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <exception cref="RealtimeException">The server's code or <c>disconnected</c>.</exception>
+    public async Task SetPresenceAsync(PresenceRequest presence, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(presence);
+        await AskAsync(async link =>
+        {
+            await link.SetPresenceAsync(presence, cancellationToken);
+            return true;
+        });
+        _own.Said(presence);
+    }
+
+    /// <summary>A page of who is on a topic, by name.</summary>
+    /// <exception cref="RealtimeException">The server's code or <c>disconnected</c>.</exception>
+    public Task<PresencePage> ListPresenceAsync(PresencePageRequest request, CancellationToken cancellationToken = default) =>
+        AskAsync(link => link.ListPresenceAsync(request, cancellationToken));
+
     /// <summary>Ends everything. What has no answer yet fails with <c>closed</c>.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -239,6 +261,7 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
         _subscriptions.Connect(link);
         _outbox.Connect(link);
         _calls.Connect(link);
+        _ = _own.SayAgainAsync(link);
     }
 
     void IServerConnectionListener.Lost()

@@ -8,6 +8,19 @@ namespace RealtimeAspire.Client;
 /// <param name="Position">The newest event at the time: what comes next follows it.</param>
 public sealed record Lost(Recovery Recovery, Position Position);
 
+/// <summary>What a subscription is told of who is on its topic.</summary>
+public enum PresenceMode
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>How many.</summary>
+    Occupancy,
+
+    /// <summary>Who.</summary>
+    Members,
+}
+
 /// <summary>
 /// Where a subscription starts, and what to do with what comes. At most one of <see cref="Position"/>, <see cref="Rewind"/> and
 /// <see cref="Consumer"/>; without, from now on.
@@ -35,6 +48,9 @@ public sealed record SubscribeOptions
 
     /// <summary>False declines the topic's ephemeral events.</summary>
     public bool? Ephemeral { get; init; }
+
+    /// <summary>What comes, as ephemeral events <c>presence:…</c>, of who is on the topic; nothing by default. <see cref="Client.Presence"/> makes a list of it.</summary>
+    public PresenceMode Presence { get; init; }
 
     /// <summary>Called with one event at a time; the next waits until it has completed. What it throws ends the subscription.</summary>
     public Func<TopicEvent, Task>? OnEvent { get; init; }

@@ -153,7 +153,7 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
         {
             _sequence.Hold();
             var (position, rewind, consumer) = (_sequence.Position, _options.Rewind, _options.Consumer);
-            var request = new SubscribeRequest { Topic = Topic, Qos = _options.Qos, Ephemeral = _options.Ephemeral ?? true };
+            var request = new SubscribeRequest { Topic = Topic, Qos = _options.Qos, Ephemeral = _options.Ephemeral ?? true, Presence = PresenceOf(_options.Presence) };
             return position is not null ? request with { Position = position }
                 : rewind is not null ? request with { Rewind = rewind }
                 : consumer is not null ? request with { From = "cursor", Consumer = consumer }
@@ -189,7 +189,7 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
     internal void Arrive(TopicEvent arrived)
     {
         // A stream cannot be told to leave them out.
-        if (_options.Ephemeral is false && arrived.Position is null)
+        if (_options.Ephemeral is false && arrived.Position is null && !arrived.Event.StartsWith("presence:", StringComparison.Ordinal))
         {
             return;
         }
@@ -222,6 +222,13 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
         _ended.TrySetResult(error);
         _queue.Writer.TryComplete();
     }
+
+    private static string? PresenceOf(PresenceMode mode) => mode switch
+    {
+        PresenceMode.Members => "members",
+        PresenceMode.Occupancy => "occupancy",
+        _ => null,
+    };
 
     private void Add_NeedsLock()
     {

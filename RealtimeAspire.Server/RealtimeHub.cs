@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.SignalR;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Presence;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server;
@@ -10,9 +11,12 @@ namespace RealtimeAspire.Server;
 /// <summary>The hub at <c>/realtime</c>. One connection carries everything, so its methods only delegate.</summary>
 /// <remarks>Arguments are untrusted; the paths validate them.</remarks>
 internal sealed class RealtimeHub(
-    PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge, CallPath calls, ReceiptPath receipts, RefreshPath refresh)
+    PublishPath publish, SubscribePath subscribe, HistoryPath history, AcknowledgePath acknowledge, CallPath calls, ReceiptPath receipts, RefreshPath refresh,
+    IPresence? presence = null)
     : Hub<IRealtimeClient>
 {
+    private IPresence Presence => presence ?? throw new RealtimeException(ErrorCode.PresenceNotOffered);
+
     private Connection Connection => Context.Features.Get<Connection>()!;
 
     public Task<SubscribeAnswer> Subscribe(SubscribeRequest request) =>
@@ -48,6 +52,10 @@ internal sealed class RealtimeHub(
     public void Reply(ReplyRequest request) => calls.Reply(Connection, Required(request));
 
     public void Receipts(Receipt?[] received) => receipts.Take(Connection.Caller, Required(received));
+
+    public Task SetPresence(PresenceRequest request) => Presence.SetAsync(Connection.Caller, Connection, Required(request));
+
+    public Task<PresencePage> ListPresence(PresencePageRequest request) => Presence.ListAsync(Connection.Caller, Required(request), Context.ConnectionAborted);
 
     public Task<RefreshReply> Refresh(string token) => refresh.RefreshAsync(Connection, token);
 

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -119,8 +120,10 @@ public static class RealtimeServer
         services.AddSingleton<FaultPoints>();
         services.AddSingleton<FeedContext>();
         services.AddHosted<FeedRegistry>();
+        services.AddSingleton<EphemeralPace>();
         services.AddSingleton<PublishPath>();
-        services.AddSingleton<SubscribePath>();
+        services.AddSingleton<SubscribeStart>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<SubscribePath>(provider));
         services.AddSingleton<HistoryPath>();
         services.AddSingleton<AcknowledgePath>();
         services.AddSingleton<CallHandlers>();
@@ -213,6 +216,8 @@ public static class RealtimeServer
 public sealed class RealtimeBuilder(IHostApplicationBuilder builder)
 {
     internal IServiceCollection Services => builder.Services;
+
+    internal IConfiguration Configuration => builder.Configuration;
 
     internal string ContentRoot => builder.Environment.ContentRootPath;
 

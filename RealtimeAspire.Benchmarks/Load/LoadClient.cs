@@ -38,8 +38,9 @@ internal sealed class LoadClient : IDisposable
     /// <summary>Returns the reply as it came, where the protocol has one with content.</summary>
     /// <param name="topic">The topic.</param>
     /// <param name="position">From where, as JSON; only for servers that know positions.</param>
-    public Task<byte[]> SubscribeAsync(string topic, string? position = null) =>
-        CallAsync(id => Write(writer => _wire.WriteSubscribe(writer, id, topic, position)), inline: false);
+    /// <param name="presence">What is told of who is there; only for servers that know that.</param>
+    public Task<byte[]> SubscribeAsync(string topic, string? position = null, string? presence = null) =>
+        CallAsync(id => Write(writer => _wire.WriteSubscribe(writer, id, topic, position, presence)), inline: false);
 
     /// <summary>Publishes and returns when the server has acknowledged it. Continues on the thread that receives.</summary>
     public Task PublishAsync(string topic, ReadOnlyMemory<byte> payload) =>

@@ -18,7 +18,7 @@ internal abstract class Wire
 
     public abstract Uri AddressOf(Uri node, string token);
 
-    public abstract void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position);
+    public abstract void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position, string? presence);
 
     public abstract void WritePublish(IBufferWriter<byte> writer, int id, string topic, ReadOnlySpan<byte> payload);
 
@@ -36,7 +36,7 @@ internal sealed class PlainWire : Wire
 {
     public override Uri AddressOf(Uri node, string token) => new(node, "/");
 
-    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position) => Write(writer, $"S{topic}");
+    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position, string? presence) => Write(writer, $"S{topic}");
 
     public override void WritePublish(IBufferWriter<byte> writer, int id, string topic, ReadOnlySpan<byte> payload)
     {
@@ -58,7 +58,7 @@ internal sealed class SocketIoWire : Wire
 
     public override Uri AddressOf(Uri node, string token) => new(node, "/socket.io/?EIO=4&transport=websocket");
 
-    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position) =>
+    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position, string? presence) =>
         Write(writer, $"42{id}[\"subscribe\",\"{topic}\"]");
 
     public override void WritePublish(IBufferWriter<byte> writer, int id, string topic, ReadOnlySpan<byte> payload)
@@ -126,7 +126,7 @@ internal sealed class BareHubWire : HubWire
 {
     public override Uri AddressOf(Uri node, string token) => new(node, Peers.BareHub.Path);
 
-    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position)
+    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position, string? presence)
     {
         WriteCall(writer, id, "Subscribe", $"\"{topic}\"");
         WriteEnd(writer, "");
@@ -149,9 +149,9 @@ internal sealed class RealtimeWire : HubWire
 
     public override Uri AddressOf(Uri node, string token) => new(node, $"/realtime?access_token={token}");
 
-    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position)
+    public override void WriteSubscribe(IBufferWriter<byte> writer, int id, string topic, string? position, string? presence)
     {
-        WriteCall(writer, id, "Subscribe", $"{{\"topic\":\"{topic}\"{(position is null ? "" : $",\"position\":{position}")}}}");
+        WriteCall(writer, id, "Subscribe", $"{{\"topic\":\"{topic}\"{(position is null ? "" : $",\"position\":{position}")}{(presence is null ? "" : $",\"presence\":\"{presence}\"")}}}");
         WriteEnd(writer, "");
     }
 

@@ -8,6 +8,9 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
     /// <summary>The event that the generator publishes.</summary>
     public const string Event = "app:bench";
 
+    /// <summary>Of topics where it is known who is there.</summary>
+    public const string PresenceType = "present";
+
     public override string Durability => Kind.ToString().ToLowerInvariant();
 
     public override bool HasBackplane => true;
@@ -36,6 +39,9 @@ internal sealed record RealtimePeer(Durability Kind) : Peer("realtime", "Realtim
         ["Realtime__Audit__Key"] = surroundings.SigningKey,
         [$"Realtime__TopicTypes__{Durability}__Durability"] = $"{Kind}",
         [$"Realtime__TopicTypes__{Durability}__Open"] = "true",
+        [$"Realtime__TopicTypes__{PresenceType}__Durability"] = "Recoverable",
+        [$"Realtime__TopicTypes__{PresenceType}__Open"] = "true",
+        [$"Realtime__TopicTypes__{PresenceType}__Presence"] = "true",
         ["Realtime__Limits__PublishesPerSecond"] = "1000000",
         ["Realtime__Limits__PublishBurst"] = "10000000",
         ["Realtime__Limits__RequestsPerSecond"] = "0",

@@ -57,7 +57,7 @@ internal sealed class HttpLink : ILink
             {
                 if (outcome.Reply is { More: false } reply)
                 {
-                    _topics[request.Topic!] = new SubscribeRequest { Topic = request.Topic, Position = reply.Position, Qos = request.Qos };
+                    _topics[request.Topic!] = new SubscribeRequest { Topic = request.Topic, Position = reply.Position, Qos = request.Qos, Presence = request.Presence };
                 }
             }
 
@@ -113,6 +113,21 @@ internal sealed class HttpLink : ILink
         null,
         TimeSpan.Zero,
         cancellationToken);
+
+    public Task SetPresenceAsync(PresenceRequest request, CancellationToken cancellationToken) => AskAsync<object>(
+        HttpMethod.Put, "/presence", JsonContent.Create(request, RealtimeJson.Default.PresenceRequest), null, TimeSpan.Zero, cancellationToken);
+
+    public Task<PresencePage> ListPresenceAsync(PresencePageRequest request, CancellationToken cancellationToken)
+    {
+        string?[] query = [request.After is { } after ? $"after={Uri.EscapeDataString(after)}" : null, request.Limit is { } limit ? $"limit={limit}" : null];
+        return AskAsync(
+            HttpMethod.Get,
+            $"/topics/{Uri.EscapeDataString(request.Topic!)}/presence?{string.Join('&', query.OfType<string>())}",
+            null,
+            RealtimeJson.Default.PresencePage,
+            TimeSpan.Zero,
+            cancellationToken);
+    }
 
     public Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken) => AskAsync(
         HttpMethod.Post,
@@ -244,7 +259,7 @@ internal sealed class HttpLink : ILink
     {
         lock (_lock)
         {
-            var query = string.Join('&', _topics.Values.Select(topic => $"topic={Uri.EscapeDataString(topic.Topic!)}&after={Escape(topic.Position!.Value)}"));
+            var query = string.Join('&', _topics.Values.Select(topic => $"topic={Uri.EscapeDataString(topic.Topic!)}&after={Escape(topic.Position!.Value)}&presence={topic.Presence}"));
             address = _streams && _topics.Count <= MaxStreamed && query.Length <= MaxAddress ? $"/topics/stream?{query}" : null;
             return _topics.Count > 0;
         }

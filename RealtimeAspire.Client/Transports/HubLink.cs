@@ -74,6 +74,11 @@ internal sealed class HubLink : IHandlingLink
     public Task AcknowledgeAsync(AcknowledgeRequest request, CancellationToken cancellationToken) =>
         InvokeAsync<object?>("Acknowledge", request, cancellationToken);
 
+    public Task SetPresenceAsync(PresenceRequest request, CancellationToken cancellationToken) => InvokeAsync<object?>("SetPresence", request, cancellationToken);
+
+    public Task<PresencePage> ListPresenceAsync(PresencePageRequest request, CancellationToken cancellationToken) =>
+        InvokeAsync<PresencePage>("ListPresence", request, cancellationToken);
+
     public Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken) => InvokeAsync<JsonElement>("Call", request, cancellationToken);
 
     public Task HandleAsync(HandleRequest request, CancellationToken cancellationToken) => InvokeAsync<object?>("Handle", request, cancellationToken);

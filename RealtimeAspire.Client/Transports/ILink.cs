@@ -43,6 +43,10 @@ internal interface ILink : IAsyncDisposable
 
     Task AcknowledgeAsync(AcknowledgeRequest request, CancellationToken cancellationToken);
 
+    Task SetPresenceAsync(PresenceRequest request, CancellationToken cancellationToken);
+
+    Task<PresencePage> ListPresenceAsync(PresencePageRequest request, CancellationToken cancellationToken);
+
     /// <summary>The handler's answer.</summary>
     Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken);
 

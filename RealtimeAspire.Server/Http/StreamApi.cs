@@ -41,7 +41,7 @@ internal static class StreamApi
             .Produces<StreamFrame>(StatusCodes.Status200OK, ContentType)
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TooManyTopics, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.Forbidden,
-                ErrorCode.TooManySubscriptions, ErrorCode.TooManyConnections, ErrorCode.RateLimited, ErrorCode.QuotaExceeded, ErrorCode.TopicTypeUnknown, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
+                ErrorCode.TooManySubscriptions, ErrorCode.TooManyConnections, ErrorCode.RateLimited, ErrorCode.QuotaExceeded, ErrorCode.TopicTypeUnknown, ErrorCode.PresenceNotOffered, ErrorCode.LogUnavailable, ErrorCode.Overloaded, ErrorCode.Draining);
     }
 
     private static async Task StreamAsync(
@@ -50,10 +50,11 @@ internal static class StreamApi
         [Description("The topics, at most 50.")] string[] topic,
         [Description("Where the reader is in the topic of the same place, epoch:offset; empty: from now on.")] string[]? after,
         [Description("Topics without a position begin with the newest so many events.")] int? rewind,
+        [Description("What the reader is told of who is on the topic of the same place: none, occupancy or members; empty: none.")] string[]? presence,
         [FromHeader(Name = "Last-Event-ID"), Description("The id of the last frame that was read; it takes the place of after and rewind.")] string? lastId,
         [Description("As the header Last-Event-ID, which counts more, for readers that cannot set it.")] string? lastEventId)
     {
-        var starts = TopicStart.Parse(topic, after ?? [], rewind);
+        var starts = TopicStart.Parse(topic, after ?? [], rewind, presence);
         var last = string.IsNullOrEmpty(lastId) ? lastEventId : lastId;
         if (!string.IsNullOrEmpty(last))
         {

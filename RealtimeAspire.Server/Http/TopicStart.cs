@@ -11,7 +11,8 @@ namespace RealtimeAspire.Server.Http;
 /// <param name="Name">The topic.</param>
 /// <param name="After">Behind this position; null: from now on, or from <paramref name="Rewind"/>.</param>
 /// <param name="Rewind">With the newest so many events.</param>
-internal sealed record TopicStart(TopicName Name, Position? After, int? Rewind = null)
+/// <param name="Presence">What the reader is told of who is there; untrusted.</param>
+internal sealed record TopicStart(TopicName Name, Position? After, int? Rewind = null, string? Presence = null)
 {
     public const int MaxTopics = 50;
 
@@ -24,6 +25,7 @@ internal sealed record TopicStart(TopicName Name, Position? After, int? Rewind =
         Position = After,
         Rewind = After is null && Rewind is { } count ? new Rewind { Count = count } : null,
         Ephemeral = ephemeral,
+        Presence = Presence,
     };
 
     /// <summary>Where the events of an answer begin: who has seen up to here has missed nothing before them.</summary>
@@ -42,12 +44,13 @@ internal sealed record TopicStart(TopicName Name, Position? After, int? Rewind =
     /// <param name="topics">Untrusted.</param>
     /// <param name="after">Untrusted; empty where a topic has none.</param>
     /// <param name="rewind">Untrusted; <see cref="SubscribePath"/> validates it.</param>
+    /// <param name="presence">Untrusted; <see cref="SubscribePath"/> validates it. Empty where a topic has none.</param>
     /// <exception cref="RealtimeException"><c>request_invalid</c>, <c>too_many_topics</c>, <c>topic_invalid</c>, <c>position_invalid</c>.</exception>
-    public static TopicStart[] Parse(string[] topics, string[] after, int? rewind = null)
+    public static TopicStart[] Parse(string[] topics, string[] after, int? rewind = null, string[]? presence = null)
     {
-        if (topics.Length == 0 || after.Length > topics.Length)
+        if (topics.Length == 0 || after.Length > topics.Length || presence?.Length > topics.Length)
         {
-            throw new RealtimeException(ErrorCode.RequestInvalid, "Name one topic or more, and at most one position for each.");
+            throw new RealtimeException(ErrorCode.RequestInvalid, "Name one topic or more, and at most one position and one presence for each.");
         }
 
         if (topics.Length > MaxTopics)
@@ -55,7 +58,7 @@ internal sealed record TopicStart(TopicName Name, Position? After, int? Rewind =
             throw new RealtimeException(ErrorCode.TooManyTopics);
         }
 
-        var starts = topics.Select((topic, i) => new TopicStart(TopicName.Parse(topic), i < after.Length ? ToPosition(after[i]) : null, rewind)).ToArray();
+        var starts = topics.Select((topic, i) => new TopicStart(TopicName.Parse(topic), i < after.Length ? ToPosition(after[i]) : null, rewind, presence?.ElementAtOrDefault(i) is { Length: > 0 } told ? told : null)).ToArray();
         return starts.DistinctBy(start => start.Name).Count() == starts.Length
             ? starts
             : throw new RealtimeException(ErrorCode.RequestInvalid, "Name each topic once.");

@@ -156,7 +156,7 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
         await transport.TakeTurnAsync(cancellationToken);
         try
         {
-            var answer = await path.SubscribeAsync(connection, new TopicStart(name, transport[topic]).ToRequest(ephemeral: true), cancellationToken);
+            var answer = await path.SubscribeAsync(connection, new TopicStart(name, transport[topic], Presence: starts[topic].Presence).ToRequest(ephemeral: true), cancellationToken);
             if (answer.Recovery is not Recovery.Recovered)
             {
                 transport[topic] = answer.Position;

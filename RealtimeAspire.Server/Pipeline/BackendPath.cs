@@ -269,11 +269,6 @@ internal sealed record TopicEntry(string Topic, int Connections);
 /// <param name="Complete">Whether every node has answered.</param>
 internal sealed record TopicInfo(string Topic, string Type, string Durability, bool Private, Position? Position, Occupancy Occupancy, bool Complete);
 
-/// <summary>How many are on a topic.</summary>
-/// <param name="Connections">Those of one user count each.</param>
-/// <param name="Users">Each user counts once.</param>
-internal sealed record Occupancy(int Connections, int Users);
-
 /// <summary>A page of those who are subscribed to a topic.</summary>
 /// <param name="Subscribers">By name.</param>
 /// <param name="Complete">Whether every node has answered.</param>

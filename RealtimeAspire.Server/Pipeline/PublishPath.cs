@@ -51,7 +51,8 @@ internal sealed class PublishPath(
     RealtimeTracing tracing,
     FaultPoints faults,
     IOptions<RealtimeOptions> options,
-    TimeProvider time)
+    TimeProvider time,
+    EphemeralPace pace)
 {
     private const int MaxIdLength = 128;
     private const int ContentHashLength = 16;
@@ -138,7 +139,7 @@ internal sealed class PublishPath(
         {
             var signature = Admit(caller, name, policy, request, connection);
             activity?.SetTag(TagNames.Event, request.Event);
-            var publish = new Publish(caller, name, policy, started, signature, activity);
+            var publish = new Publish(caller, name, policy, started, signature, activity, connection);
             return hooks.Covers(caller, name)
                 ? await PassAsync(publish, request, batch ?? new Batch(connection?.Line ?? new PublishLine()))
                 : await AppendAsync(publish, request);
@@ -246,11 +247,26 @@ internal sealed class PublishPath(
     private PublishReply PassOn(Append append, Publish publish)
     {
         var timestamp = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
+        if (events.PaceOf(publish.Policy.Type, append.Event) is { } slow)
+        {
+            // If it says nothing else it is about who sends it; what is signed stays as it is.
+            var paced = append.Signature is null ? append with { EntityId = append.EntityId ?? publish.Caller.UserId } : append;
+            pace.Pass(publish.Sender ?? (object)publish.Caller.UserId, append.Topic, append.Event, slow, () => Send(paced, timestamp));
+        }
+        else
+        {
+            Send(append, timestamp);
+        }
+
+        instruments.Published(append.Topic.Tenant, publish.Policy.Type, duplicate: false, time.GetElapsedTime(publish.Started));
+        return new PublishReply { Position = null, Timestamp = timestamp, Duplicate = false };
+    }
+
+    private void Send(Append append, DateTimeOffset timestamp)
+    {
         var encoded = EncodedEvent.Encode(append.At(Position.Origin, timestamp));
         feeds.Post(encoded, lendThread: true);
         backplane.Publish(encoded);
-        instruments.Published(append.Topic.Tenant, publish.Policy.Type, duplicate: false, time.GetElapsedTime(publish.Started));
-        return new PublishReply { Position = null, Timestamp = timestamp, Duplicate = false };
     }
 
     /// <summary>Called by a log, in offset order; only enqueues.</summary>
@@ -342,7 +358,8 @@ internal sealed class PublishPath(
     /// <param name="Started">When it came.</param>
     /// <param name="Signature">The publisher's; null where there is none.</param>
     /// <param name="Activity">The publish's span.</param>
-    private readonly record struct Publish(Caller Caller, TopicName Name, TopicPolicy Policy, long Started, byte[]? Signature, Activity? Activity)
+    /// <param name="Sender">Over which connection; null: over none.</param>
+    private readonly record struct Publish(Caller Caller, TopicName Name, TopicPolicy Policy, long Started, byte[]? Signature, Activity? Activity, Connection? Sender)
     {
         /// <summary>From when on the log's time counts, where that is later.</summary>
         public long? AppendStarted { get; init; }

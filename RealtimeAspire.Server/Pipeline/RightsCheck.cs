@@ -2,6 +2,8 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Calls;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Presence;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline;
@@ -21,6 +23,12 @@ internal sealed class RightsCheck(ConnectionFactory connections, Revocations rev
         }
     }
 
+    private bool MayHave(Caller caller, Subscription subscription)
+    {
+        var (name, policy) = (subscription.Topic.Name, topics.Get(subscription.Topic.Name));
+        return access.MaySubscribe(caller, policy, name) && (subscription.Presence is PresenceMode.None || access.MaySeePresence(caller, policy, name));
+    }
+
     /// <summary>Of one.</summary>
     public void Of(Connection connection)
     {
@@ -38,7 +46,7 @@ internal sealed class RightsCheck(ConnectionFactory connections, Revocations rev
 
         foreach (var subscription in connection.Subscriptions)
         {
-            if (!access.MaySubscribe(caller, topics.Get(subscription.Topic.Name), subscription.Topic.Name))
+            if (!MayHave(caller, subscription))
             {
                 connection.Drop(subscription, new Control
                 {

@@ -1,5 +1,6 @@
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Feeds;
+using RealtimeAspire.Server.Pipeline.Presence;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline;
@@ -10,7 +11,6 @@ internal static class SubscribeForm
     private const int MinIntervalMs = 10;
     private const int MaxIntervalMs = 60_000;
     private const int MaxConsumerLength = 64;
-    private const string NoPresence = "none";
 
     /// <param name="request">Untrusted; every member but the topic is validated here.</param>
     /// <param name="policy">The topic type's.</param>
@@ -18,13 +18,20 @@ internal static class SubscribeForm
     public static SubscriptionOptions Validate(SubscribeRequest request, TopicPolicy policy)
     {
         RequireStart(request);
-        if (request.Presence is not (null or NoPresence))
-        {
-            throw new RealtimeException(ErrorCode.PresenceNotOffered);
-        }
-
-        return new SubscriptionOptions(request.Qos?.Mode ?? QosMode.All, IntervalOf(request.Qos, policy), request.Ephemeral);
+        return new SubscriptionOptions(request.Qos?.Mode ?? QosMode.All, IntervalOf(request.Qos, policy), request.Ephemeral, PresenceOf(request.Presence, policy));
     }
+
+    /// <param name="presence">Untrusted.</param>
+    /// <param name="policy">The topic type's.</param>
+    /// <exception cref="RealtimeException"><c>request_invalid</c>, <c>presence_not_offered</c>.</exception>
+    public static PresenceMode PresenceOf(string? presence, TopicPolicy policy) => presence switch
+    {
+        null or "none" => PresenceMode.None,
+        "occupancy" or "members" when !policy.Presence => throw new RealtimeException(ErrorCode.PresenceNotOffered),
+        "occupancy" => PresenceMode.Occupancy,
+        "members" => PresenceMode.Members,
+        _ => throw new RealtimeException(ErrorCode.RequestInvalid, "presence is \"none\", \"occupancy\" or \"members\"."),
+    };
 
     /// <exception cref="RealtimeException"><c>consumer_invalid</c>.</exception>
     public static string RequireConsumer(string? consumer) =>

@@ -4,13 +4,12 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Observability;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
-using RealtimeAspire.Server.Pipeline.Cursors;
 using RealtimeAspire.Server.Pipeline.Feeds;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Limits;
+using RealtimeAspire.Server.Pipeline.Presence;
 using RealtimeAspire.Server.Pipeline.Signals;
 using RealtimeAspire.Server.Pipeline.Topics;
-using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline;
 
@@ -34,16 +33,16 @@ namespace RealtimeAspire.Server.Pipeline;
 internal sealed partial class SubscribePath(
     RequestLimiter limits,
     TopicAccess access,
-    Memberships memberships,
     TopicCatalog topics,
     HookPipeline<SubscribeContext> hooks,
-    CursorStore cursors,
+    SubscribeStart starts,
     FeedRegistry feeds,
     RealtimeInstruments instruments,
     IOptions<RealtimeOptions> options,
     TimeProvider time,
     ILogger<SubscribePath> logger,
-    SignalWatch? signals = null)
+    SignalWatch? signals = null,
+    IPresence? presence = null)
 {
     private const int MaxAttempts = 5;
     private const int Parallel = 4;
@@ -51,7 +50,6 @@ internal sealed partial class SubscribePath(
 
     private static readonly TimeSpan CatchUpTime = TimeSpan.FromMilliseconds(30);
 
-    private readonly int _pageSize = options.Value.Limits.HistoryEvents;
     private readonly int _maxMany = options.Value.Limits.SubscriptionsPerConnection;
 
     /// <param name="connection">Who subscribes.</param>
@@ -180,7 +178,7 @@ internal sealed partial class SubscribePath(
         return results;
     }
 
-    /// <summary>What is live, and what can be recovered from a position, is one right; to look back from now is another.</summary>
+    /// <summary>What is live, and what can be recovered from a position, is one right; to look back from now is another, and so is to see who is there.</summary>
     private void RequireRight(Caller caller, SubscribeRequest request, TopicPolicy policy, TopicName name)
     {
         try
@@ -189,6 +187,11 @@ internal sealed partial class SubscribePath(
             if (request.Rewind is { Since: not null } or { Count: > 0 })
             {
                 access.RequireHistory(caller, policy, name);
+            }
+
+            if (SubscribeForm.PresenceOf(request.Presence, policy) is not PresenceMode.None)
+            {
+                access.RequirePresence(caller, policy, name);
             }
         }
         catch (RealtimeException)
@@ -232,9 +235,14 @@ internal sealed partial class SubscribePath(
             // 3.
             var feed = await feeds.AttachAsync(subscription, cancellationToken);
             var restarts = feed.Audience.Restarts;
-            var start = await StartAsync(feed, request, policy, subscription.Connection.Caller, cancellationToken);
+            var start = await starts.ReadAsync(feed, request, policy, subscription.Connection.Caller, cancellationToken);
             var answer = await JoinAsync(feed, subscription, announced, restarts, start, policy, cancellationToken);
             isLive = answer is { More: false } && subscription.Connection.IsSubscribed(subscription);
+            if (isLive && policy.Presence)
+            {
+                presence?.Joined(subscription);
+            }
+
             return answer;
         }
         finally
@@ -248,7 +256,7 @@ internal sealed partial class SubscribePath(
 
     /// <summary>Null: the feed was reset meanwhile, or cannot be caught up with; attach again.</summary>
     private async Task<SubscribeAnswer?> JoinAsync(
-        TopicFeed feed, Subscription subscription, object announced, int restarts, Start start, TopicPolicy policy, CancellationToken cancellationToken)
+        TopicFeed feed, Subscription subscription, object announced, int restarts, ReadStart start, TopicPolicy policy, CancellationToken cancellationToken)
     {
         var (at, recovery, events, more) = start;
         var added = !more && subscription.Connection.TryAdd(subscription, announced);
@@ -274,13 +282,13 @@ internal sealed partial class SubscribePath(
                 await Task.Delay(CatchUpTime, time, cancellationToken);
             }
 
-            var page = await ReadAfterAsync(feed, at, cancellationToken);
+            var page = await SubscribeStart.ReadAfterAsync(feed, at, cancellationToken);
             if (RecoveryDecision.Decide(at, page.Log) is not Recovery.Recovered)
             {
                 return null;
             }
 
-            more = Take(page, ref at, events);
+            more = SubscribeStart.Take(page, ref at, events);
         }
 
         // With more to come nothing is live; and a client that has asked for something else meanwhile, for another subscribe
@@ -296,116 +304,6 @@ internal sealed partial class SubscribePath(
         }
     }
 
-    /// <summary>Where the reader starts: what was asked for, what became of it, and the first events.</summary>
-    private async Task<Start> StartAsync(TopicFeed feed, SubscribeRequest request, TopicPolicy policy, Caller caller, CancellationToken cancellationToken)
-    {
-        // 4.
-        var horizon = memberships.HorizonOf(caller, feed.Topic.Name);
-        var cursor = request.From is null ? null : await cursors.FindAsync(caller, feed.Topic.Name, request.Consumer!, cancellationToken);
-        if ((request.Position ?? cursor) is { } position)
-        {
-            return position.Offset < horizon
-                ? new Start(await feed.Reader.ReadTipAsync(cancellationToken), Recovery.Gap, [], More: false)
-                : await StartAtAsync(feed, position, cancellationToken);
-        }
-
-        if (request.From is not null)
-        {
-            return await StartWithAsync(feed, new LogRange.After(horizon), _pageSize, cancellationToken);
-        }
-
-        var start = request.Rewind?.Since is { } since
-            ? await StartWithAsync(feed, new LogRange.Since(since), policy.RewindEvents, cancellationToken)
-            : await StartBackAsync(feed, Math.Min(request.Rewind?.Count ?? 0, Math.Min(policy.RewindEvents, _pageSize)), cancellationToken);
-        // What was there before a member joined is not there for him.
-        return start.Events.Count > 0 && start.Events[0].Position.Offset <= horizon
-            ? await StartWithAsync(feed, new LogRange.After(horizon), policy.RewindEvents, cancellationToken)
-            : start;
-    }
-
-    /// <summary>From a client's position: out of the tail if it reaches back there, and in any case up to what the log has now.</summary>
-    private static async Task<Start> StartAtAsync(TopicFeed feed, Position asked, CancellationToken cancellationToken)
-    {
-        List<EncodedEvent> events = [];
-        var at = asked;
-        var isFromTail = feed.Audience.TryCollect(ref at, events);
-        FeedPage page;
-        try
-        {
-            page = await ReadAfterAsync(feed, at, cancellationToken);
-        }
-        catch (RealtimeException) when (isFromTail)
-        {
-            // What the log has beyond it comes when it can be read again.
-            return new Start(at, Recovery.Recovered, events, More: false);
-        }
-
-        var recovery = RecoveryDecision.Decide(at, page.Log);
-        if (recovery is not Recovery.Recovered)
-        {
-            return new Start(page.Log.Tip, recovery, [], More: false);
-        }
-
-        var more = Take(page, ref at, events);
-        return new Start(at, recovery, events, more);
-    }
-
-    /// <summary>From so many events before what the log has now.</summary>
-    private static async Task<Start> StartBackAsync(TopicFeed feed, int count, CancellationToken cancellationToken)
-    {
-        List<EncodedEvent> events = [];
-        if (feed.Audience.TryRewind(count, out var at, events))
-        {
-            var page = await ReadAfterAsync(feed, at, cancellationToken);
-            if (RecoveryDecision.Decide(at, page.Log) is Recovery.Recovered && !Take(page, ref at, events))
-            {
-                events.RemoveRange(0, Math.Max(0, events.Count - count));
-                return new Start(at, Recovery.None, events, More: false);
-            }
-        }
-
-        return await StartWithAsync(feed, new LogRange.Newest(count), Math.Max(1, count), cancellationToken);
-    }
-
-    private static async Task<Start> StartWithAsync(TopicFeed feed, LogRange range, int count, CancellationToken cancellationToken)
-    {
-        var page = await feed.Reader.ReadAsync(count == 0 ? new LogRange.Newest(0) : range, Math.Max(1, count), cancellationToken);
-        feed.Audience.Keep(page.Events);
-        List<EncodedEvent> events = [];
-        var at = page.Log.Tip;
-        var more = page.Events.Count > 0 && Take(page, ref at, events);
-        return new Start(at, Recovery.None, events, more);
-    }
-
-    private static async Task<FeedPage> ReadAfterAsync(TopicFeed feed, Position at, CancellationToken cancellationToken)
-    {
-        var asOf = feed.Audience.Last;
-        // A reader who is where the feed is has nearly always seen all there is.
-        if (at == asOf && await feed.Reader.ReadTipAsync(cancellationToken) == at)
-        {
-            return FeedPage.From(LogPage.Empty with { Tip = at });
-        }
-
-        var page = await feed.Reader.ReadAfterAsync(at.Offset, cancellationToken);
-        if (page.Log.Tip != asOf)
-        {
-            feed.PostTip(page.Log.Tip, asOf.Offset);
-        }
-
-        feed.Audience.Keep(page.Events);
-        return page;
-    }
-
-    /// <summary>Adds a page's events. True: there are more behind it.</summary>
-    private static bool Take(FeedPage page, ref Position at, List<EncodedEvent> events)
-    {
-        events.AddRange(page.Events);
-        at = page.Events.Count > 0 ? page.Events[^1].Position : at;
-        return at.Offset < page.Log.Tip.Offset;
-    }
-
     [LoggerMessage(EventId = 1011, Level = LogLevel.Error, Message = "Element {Index} of a subscribe to many topics failed")]
     private partial void LogFailed(Exception exception, int index);
-
-    private readonly record struct Start(Position At, Recovery Recovery, List<EncodedEvent> Events, bool More);
 }

@@ -75,6 +75,10 @@ public sealed class OutboxTests
 
         public Task AcknowledgeAsync(AcknowledgeRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+        public Task SetPresenceAsync(PresenceRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public Task<PresencePage> ListPresenceAsync(PresencePageRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
+
         public Task<JsonElement> CallAsync(CallRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public Task ReceiptsAsync(Receipt[] receipts, CancellationToken cancellationToken) => throw new NotSupportedException();

@@ -31,7 +31,7 @@ public abstract class MessagePackHubTests(string sockets)
             await json.InvokeAsync("Publish", new { topic = "room:a", @event = "app:x", payload });
         }
 
-        await packed.InvokeAsync("Publish", new { topic = "room:a", @event = "typing", payload = new { on = true } });
+        await packed.InvokeAsync("Publish", new { topic = "room:a", @event = "typing", payload = new { active = true } });
         var expected = await json.EventsAsync((payloads.Length * 2) + 1);
         var read = (await packed.EventsAsync(expected.Count)).Select(Packed.ToEvent).ToList();
 
@@ -272,7 +272,7 @@ public abstract class MessagePackHubTests(string sockets)
         await json.InvokeAsync("Subscribe", new { topic = "room:a" });
         await plain.InvokeAsync("Publish", new { topic = "room:a", @event = "app:x", payload = 1 });
         await plain.InvokeAsync("Publish", new { topic = "room:b", @event = "app:x", payload = 2 });
-        await plain.InvokeAsync("Publish", new { topic = "room:a", @event = "typing", payload = 3 });
+        await plain.InvokeAsync("Publish", new { topic = "room:a", @event = "typing", payload = new { active = true } });
         var again = await numbered.AskAsync("Subscribe", new { topic = "room:a", rewind = new { count = 1 } });
 
         Assert.False(without.ContainsKey("number"));

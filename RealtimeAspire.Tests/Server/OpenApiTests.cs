@@ -42,13 +42,16 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/topics/events", "head", "topic after wait", "200 400 401 403 404 429 503")]
     [InlineData("/topics/poll", "post", "wait", "207 400 401 403 413 415 429 503")]
     [InlineData("/topics/{topic}/cursors/{consumer}", "put", "topic consumer", "204 400 401 403 404 413 415 429 503")]
-    [InlineData("/topics/stream", "get", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
-    [InlineData("/topics/stream", "head", "topic after rewind Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
+    [InlineData("/topics/stream", "get", "topic after rewind presence Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
+    [InlineData("/topics/stream", "head", "topic after rewind presence Last-Event-ID lastEventId", "200 400 401 403 404 429 503")]
     [InlineData("/signing-keys", "post", "", "200 201 400 401 403 409 413 415 429 503")]
     [InlineData("/signing-keys", "get", "user", "200 400 401 403 429 503")]
     [InlineData("/signing-keys/{keyId}", "get", "keyId", "200 401 403 404 429 503")]
     [InlineData("/signing-keys/{keyId}", "delete", "keyId", "204 401 403 404 429 503")]
     [InlineData("/rooms", "get", "", "200 401 403 429 503")]
+    [InlineData("/topics/{topic}/presence", "get", "topic after limit", "200 400 401 403 404 429 503")]
+    [InlineData("/presence", "put", "", "204 400 401 403 413 415 429 503")]
+    [InlineData("/users/{user}/presence", "get", "user", "200 400 401 403 404 429 503")]
     public void Each_operation_is_there_with_its_parameters_and_answers(string path, string method, string parameters, string statuses)
     {
         var operation = OperationOf(method, path);

@@ -71,10 +71,10 @@ internal sealed class TestNode : IAsyncDisposable
         var requests = new RequestLimiter(wrapped, host, refusals, clock);
         Publish = new PublishPath(
             new PublishLimiter(wrapped, tenants, shares, refusals, clock), access, topics, events, new SignatureCheck(wrapped, clock), Without<PublishContext>(),
-            logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock);
+            logs, Feeds, link, _instruments, _tracing, new FaultPoints(wrapped), wrapped, clock, new EphemeralPace(clock));
         var cursors = new CursorStore(NpgsqlDataSource.Create("Host=nowhere"));
         Acknowledge = new AcknowledgePath(requests, access, topics, logs, cursors);
-        Subscribe = new SubscribePath(requests, access, Memberships, topics, Without<SubscribeContext>(), cursors, Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
+        Subscribe = new SubscribePath(requests, access, topics, Without<SubscribeContext>(), new SubscribeStart(Memberships, cursors, wrapped), Feeds, _instruments, wrapped, clock, NullLogger<SubscribePath>.Instance);
         History = new HistoryPath(requests, access, Memberships, topics, Without<SubscribeContext>(), logs, wrapped);
         Connections = new ConnectionFactory(wrapped, new ConnectionCaps(wrapped, host, tenants, shares, refusals), new TenantTopics(tenants, shares, refusals), _instruments, clock);
     }

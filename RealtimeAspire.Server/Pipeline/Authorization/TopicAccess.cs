@@ -56,6 +56,8 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
     public static bool MayManage(Caller caller, TopicName topic) => caller.IsServer
         || (topic.Type != TopicCatalog.System && Memberships.RoleOf(caller, topic) is { } role ? role.Allows(Operations.Manage) : caller.Grants?.Allow(caller.UserId, topic, Operations.Manage) is true);
 
+    public bool MaySeePresence(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.Presence);
+
     public bool MaySubscribe(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.Subscribe);
 
     /// <exception cref="RealtimeException"><c>forbidden</c>, <c>event_not_allowed</c>.</exception>

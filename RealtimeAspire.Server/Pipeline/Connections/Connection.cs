@@ -297,7 +297,7 @@ internal sealed class Connection : IAsyncDisposable
 
         if (removed is not null)
         {
-            End(removed);
+            End(removed, forGood: true);
         }
     }
 
@@ -316,7 +316,7 @@ internal sealed class Connection : IAsyncDisposable
             return;
         }
 
-        End(subscription);
+        End(subscription, forGood: reason?.Type == Control.Unsubscribed);
         if (reason is not null)
         {
             Send(reason);
@@ -388,9 +388,9 @@ internal sealed class Connection : IAsyncDisposable
         }
     }
 
-    private void End(Subscription subscription)
+    private void End(Subscription subscription, bool forGood = false)
     {
-        subscription.End();
+        subscription.End(forGood);
         _topics.Remove(subscription.Topic);
         _instruments.Unsubscribed(Caller.Tenant);
     }

@@ -1,5 +1,6 @@
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Presence;
 using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.Feeds;
@@ -8,7 +9,8 @@ namespace RealtimeAspire.Server.Pipeline.Feeds;
 /// <param name="Mode">What happens when it is slower than the topic.</param>
 /// <param name="Interval">With <see cref="QosMode.Conflate"/>: the time between two flushes.</param>
 /// <param name="Ephemeral">Whether it wants the topic's ephemeral events.</param>
-internal readonly record struct SubscriptionOptions(QosMode Mode, TimeSpan Interval, bool Ephemeral)
+/// <param name="Presence">What it wants to be told of who is there.</param>
+internal readonly record struct SubscriptionOptions(QosMode Mode, TimeSpan Interval, bool Ephemeral, PresenceMode Presence = PresenceMode.None)
 {
     public static readonly SubscriptionOptions Default = new(QosMode.All, TimeSpan.Zero, Ephemeral: true);
 }
@@ -23,13 +25,18 @@ internal sealed class Subscription
 
     public Subscription(Connection connection, TopicKey topic, SubscriptionOptions options)
     {
-        (Connection, Topic, _ephemeral) = (connection, topic, options.Ephemeral);
+        (Connection, Topic, Presence, _ephemeral) = (connection, topic, options.Presence, options.Ephemeral);
         _conflated = options.Mode is QosMode.All ? null : new ConflatedEvents(topic, options.Interval);
     }
 
     public Connection Connection { get; }
 
     public TopicKey Topic { get; }
+
+    public PresenceMode Presence { get; }
+
+    /// <summary>Hears that it has ended; set when it is live, on topics that offer presence.</summary>
+    public IPresence? Observer { get; set; }
 
     /// <summary>The feed it is attached to; set before anything else sees the subscription.</summary>
     public TopicFeed? Feed { get; set; }
@@ -74,9 +81,11 @@ internal sealed class Subscription
     public IReadOnlyList<EncodedEvent> Conflate(List<EncodedEvent> missed) => _conflated is null ? missed : ConflatedEvents.NewestOf(missed);
 
     /// <summary>Nothing is offered any more, but for what is on its way at this moment.</summary>
-    public void End()
+    /// <param name="forGood">Nobody is expected back in its place.</param>
+    public void End(bool forGood = false)
     {
         _ended = true;
+        Observer?.Left(this, forGood);
         Feed?.Remove(this);
         if (_conflated is not null)
         {

@@ -13,7 +13,11 @@ namespace RealtimeAspire.Server.Pipeline.Topics;
 /// <param name="FromClients">Whether clients may publish it; else only where the type's <c>ClientEvents</c> say so.</param>
 /// <param name="Version">The version (<c>v</c>).</param>
 /// <param name="File">Where its schema was read, if it was.</param>
-internal sealed record EventRule(string TopicType, string Event, PayloadSchema Payload, bool FromClients, int Version = 1, string? File = null);
+internal sealed record EventRule(string TopicType, string Event, PayloadSchema Payload, bool FromClients, int Version = 1, string? File = null)
+{
+    /// <summary>Where it is ephemeral, only the newest of a sender matters, and one is passed on in so long; null: each is.</summary>
+    public TimeSpan? Pace { get; init; }
+}
 
 /// <summary>The events that were registered.</summary>
 internal sealed class EventCatalog(IEnumerable<EventRule> rules)
@@ -37,6 +41,9 @@ internal sealed class EventCatalog(IEnumerable<EventRule> rules)
 
     /// <summary>Whether clients may publish the event in one of its versions.</summary>
     public bool IsOpen(string topicType, string eventName) => _versions.TryGetValue((topicType, eventName), out var versions) && Array.Exists(versions, rule => rule.FromClients);
+
+    /// <inheritdoc cref="EventRule.Pace"/>
+    public TimeSpan? PaceOf(string topicType, string eventName) => _versions.TryGetValue((topicType, eventName), out var versions) ? versions[0].Pace : null;
 
     /// <summary>The payload has the form that the event has in this version.</summary>
     /// <param name="policy">The topic's.</param>

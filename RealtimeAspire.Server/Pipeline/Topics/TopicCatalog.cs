@@ -13,6 +13,9 @@ internal readonly record struct TopicKey(string Tenant, TopicName Name)
     public override string ToString() => $"{Tenant}/{Name}";
 }
 
+/// <summary>That this server has the feature of presence.</summary>
+internal sealed record PresenceOffer;
+
 /// <summary>The topic types of this server: those that are built in, and the configuration over them.</summary>
 internal sealed class TopicCatalog
 {
@@ -40,13 +43,14 @@ internal sealed class TopicCatalog
 
     /// <param name="options">The configuration.</param>
     /// <param name="tenants">What tenants have of it at most; null: all of it.</param>
-    public TopicCatalog(IOptions<RealtimeOptions> options, ITenantQuotas? tenants = null)
+    /// <param name="presence">Null: no type offers presence.</param>
+    public TopicCatalog(IOptions<RealtimeOptions> options, ITenantQuotas? tenants = null, PresenceOffer? presence = null)
     {
         _tenants = tenants;
         var types = new Dictionary<string, TopicTypeOptions>(options.Value.TopicTypes, StringComparer.Ordinal);
         types.TryAdd(Room, new TopicTypeOptions());
         types.TryAdd(System, new TopicTypeOptions { Durability = Durability.Recoverable, Publishers = Publishers.Servers, Open = false, Retention = new() { Age = SystemAge } });
-        _policies = types.ToFrozenDictionary(type => type.Key, type => ToPolicy(type.Key, type.Value, options.Value), StringComparer.Ordinal);
+        _policies = types.ToFrozenDictionary(type => type.Key, type => ToPolicy(type.Key, type.Value, options.Value, presence is not null), StringComparer.Ordinal);
         _byType = _policies.GetAlternateLookup<ReadOnlySpan<char>>();
         _default = options.Value.DefaultTopicType is { } name ? _policies[name] : null;
     }
@@ -86,20 +90,23 @@ internal sealed class TopicCatalog
         };
     }
 
-    private static TopicPolicy ToPolicy(string type, TopicTypeOptions configured, RealtimeOptions options)
+    private static TopicPolicy ToPolicy(string type, TopicTypeOptions configured, RealtimeOptions options, bool offersPresence)
     {
         var fallback = configured.Durability is Durability.Recoverable ? RecoverableRetention : default;
         var room = type == Room;
+        // Where people see each other they see who types and where he points.
+        var together = room || configured.Presence is true;
         return new TopicPolicy
         {
             Type = type,
             Durability = configured.Durability,
             Open = configured.Open,
             Publishers = configured.Publishers,
-            ClientEvents = configured.ClientEvents ?? (room ? RoomClientEvents : DefaultClientEvents),
-            EphemeralEvents = configured.EphemeralEvents ?? (room ? RoomEphemeralEvents : []),
+            ClientEvents = configured.ClientEvents ?? (together ? RoomClientEvents : DefaultClientEvents),
+            EphemeralEvents = configured.EphemeralEvents ?? (together ? RoomEphemeralEvents : []),
             UnknownEvents = configured.UnknownEvents,
             Signed = configured.Signed,
+            Presence = offersPresence && (configured.Presence ?? room),
             PayloadBytes = configured.PayloadBytes ?? options.Limits.PayloadBytes,
             Retention = new Retention(configured.Retention.Events ?? fallback.Events, configured.Retention.Age ?? fallback.Age),
             RewindEvents = configured.RewindEvents ?? options.Limits.HistoryEvents,

@@ -25,6 +25,9 @@ internal sealed record TopicPolicy
 
     public SignedEvents Signed { get; init; }
 
+    /// <summary>Whether who is on a topic is known and told.</summary>
+    public bool Presence { get; init; }
+
     public required int PayloadBytes { get; init; }
 
     public Retention Retention { get; init; }

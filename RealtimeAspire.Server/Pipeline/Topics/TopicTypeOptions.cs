@@ -32,6 +32,9 @@ internal sealed class TopicTypeOptions
     [EnumDataType(typeof(SignedEvents))]
     public SignedEvents Signed { get; set; } = SignedEvents.None;
 
+    /// <summary>Whether who is on a topic is known and told, where the server has that feature. Default: for <c>room</c>.</summary>
+    public bool? Presence { get; set; }
+
     /// <summary>The largest payload, in bytes of its JSON, at most <c>Realtime:Limits:PayloadBytes</c>, which is the default.</summary>
     [Range(1, 16 * 1024 * 1024)]
     public int? PayloadBytes { get; set; }

@@ -10,7 +10,8 @@ const documents = ["README.md", "../../docs/recipes.md", "../../README.md"];
 /** What a reader is told in words, or knows from his own application. */
 const given = `
 import {
-  EventSigner, EventVerifier, indexedDbOutbox, OptimisticState, RealtimeClient, RealtimeError, sessionPositions, SigningKeys, type RealtimeEvents, type Tracing,
+  Cursors, EventSigner, EventVerifier, indexedDbOutbox, OptimisticState, Presence, RealtimeClient, RealtimeError, sessionPositions, setPresence, SigningKeys, TypingUsers, watchActivity,
+  type RealtimeEvents, type Tracing,
 } from "../../../src/index.js";
 declare const client: RealtimeClient;
 declare const url: string;

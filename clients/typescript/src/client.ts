@@ -5,7 +5,7 @@ import { Calls, type CallHandler, type CallOptions, type Handling } from "./call
 import { Connection } from "./connection.js";
 import { disconnected, RealtimeError } from "./errors.js";
 import { newId } from "./ids.js";
-import type { Link, Transport } from "./link.js";
+import type { Link, Question, Transport } from "./link.js";
 import { notify } from "./notify.js";
 import { settle, type ClientOptions, type Settings } from "./options.js";
 import { Outbox, type OutboxItem } from "./outbox.js";
@@ -233,6 +233,11 @@ export class RealtimeClient<Events extends object = object> {
   /** Says that this consumer, a device of the user, has dealt with everything up to the position. */
   acknowledge(topic: string, position: Position, consumer: string, { signal }: RequestOptions = {}): Promise<void> {
     return untilSignalled(this.#call(link => link.acknowledge(topic, position, consumer)), signal);
+  }
+
+  /** What the helpers of features ask, for applications that have features of their own. */
+  ask<T>(question: Question): Promise<T> {
+    return this.#call(link => link.ask<T>(question));
   }
 
   #start(): void {

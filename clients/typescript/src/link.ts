@@ -9,6 +9,16 @@ import type {
 /** How events come: over a WebSocket, or, where none passes, as a stream or by asking again and again. */
 export type Transport = "webSocket" | "stream" | "poll";
 
+/** What a feature asks: a method of the hub with its argument, or a request. */
+export interface Question {
+  readonly hub: string;
+  readonly argument: object;
+  readonly method: string;
+  readonly path: string;
+  /** Sent where it is no GET. */
+  readonly body?: object;
+}
+
 export interface LinkListener {
   events(events: readonly TopicEvent[]): void;
   control(control: Control): void;
@@ -28,6 +38,8 @@ export interface Link {
   publish(requests: readonly PublishRequest[]): Promise<readonly Outcome<PublishReply>[]>;
   history(request: HistoryRequest): Promise<HistoryPage>;
   acknowledge(topic: string, position: Position, consumer: string): Promise<void>;
+  /** A question of a feature: a method of the hub with its argument, or the same over HTTP. */
+  ask<T>(question: Question): Promise<T>;
   /** The handler's answer. */
   call(request: CallRequest): Promise<unknown>;
   /** Absent where nobody can be asked. */

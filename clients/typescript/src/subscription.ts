@@ -37,6 +37,8 @@ export interface SubscribeOptions<T = unknown, Event extends TopicEvent = TopicE
   readonly qos?: Qos;
   /** False declines the topic's ephemeral events. */
   readonly ephemeral?: boolean;
+  /** What comes, as ephemeral events `presence:…`, of who is on the topic: how many, or who. The `Presence` helper makes a list of it. */
+  readonly presence?: "occupancy" | "members";
   /** Called with one event at a time; the next waits until it has returned or resolved. What it throws ends the subscription. */
   readonly onEvent?: (event: Event) => void | Promise<void>;
   /**
@@ -136,13 +138,14 @@ export class Subscription<T = unknown, Event extends TopicEvent = TopicEvent<T>>
   /** @internal From now on what arrives waits for the reply. */
   request(): SubscribeRequest {
     this.#sequence.hold();
-    const { rewind, consumer, qos, ephemeral } = this.#options;
+    const { rewind, consumer, qos, ephemeral, presence } = this.#options;
     const { position } = this.#sequence;
     return {
       topic: this.topic,
       ...(position ? { position } : rewind ? { rewind } : consumer !== undefined ? { from: "cursor", consumer } : {}),
       ...(qos && { qos }),
       ...(ephemeral !== undefined && { ephemeral }),
+      ...(presence && { presence }),
     };
   }
 
@@ -160,7 +163,7 @@ export class Subscription<T = unknown, Event extends TopicEvent = TopicEvent<T>>
   /** @internal */
   arrive(events: readonly TopicEvent[]): void {
     // A stream cannot be told to leave them out.
-    const taken = this.#sequence.arrive(this.#options.ephemeral === false ? events.filter(positionOf) : events);
+    const taken = this.#sequence.arrive(this.#options.ephemeral === false ? events.filter(event => positionOf(event) || event.event.startsWith("presence:")) : events);
     this.#add(taken);
     if (taken.hole) this.#owner.rejoin(this);
   }

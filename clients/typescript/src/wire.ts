@@ -71,6 +71,50 @@ export interface SubscribeRequest {
   readonly consumer?: string;
   readonly qos?: Qos;
   readonly ephemeral?: boolean;
+  readonly presence?: "occupancy" | "members";
+}
+
+/** How somebody is. */
+export type PresenceStatus = "online" | "away" | "dnd" | "offline";
+
+/** A user who is on a topic. */
+export interface PresentUser {
+  readonly user: string;
+  /** What he has chosen, `dnd` or `away`; else `online` where one of his connections is active, `away` where none is. */
+  readonly status: PresenceStatus;
+  /** What he says of it. */
+  readonly text?: string;
+  /** His tabs and devices. */
+  readonly connections: readonly { readonly transport: string; readonly active: boolean; readonly data?: unknown }[];
+}
+
+/** How many are on a topic. */
+export interface Occupancy {
+  readonly connections: number;
+  readonly users: number;
+}
+
+/** What there is to say of oneself; what is missing stays as it is. */
+export interface OwnPresence {
+  /** On all topics and devices; `online` is nothing special. */
+  readonly status?: "online" | "away" | "dnd";
+  /** At most 140 characters; an empty one takes it back. */
+  readonly text?: string;
+  /** Whether somebody uses this connection; over a WebSocket only. */
+  readonly active?: boolean;
+  /** What there is to say of this connection, an object; over a WebSocket only. */
+  readonly data?: object;
+  /** Where `data` is said; everywhere by default. */
+  readonly topic?: string;
+}
+
+/** A page of who is on a topic. */
+export interface PresencePage {
+  /** By name. */
+  readonly members: readonly PresentUser[];
+  readonly occupancy: Occupancy;
+  /** There are none behind them. */
+  readonly complete: boolean;
 }
 
 export interface SubscribeReply {

@@ -2,7 +2,7 @@
 // something on the way holds streams back, asked for again and again. Nothing depends on which node answers.
 
 import { disconnected, isOfToken, RealtimeError } from "../errors.js";
-import type { Link, LinkListener, Transport } from "../link.js";
+import type { Link, LinkListener, Question, Transport } from "../link.js";
 import type {
   CallRequest, Control, HistoryPage, HistoryRequest, Outcome, Position, PublishReply, PublishRequest, Receipt, SubscribeReply, SubscribeRequest, TopicEvent,
 } from "../wire.js";
@@ -51,8 +51,8 @@ export class HttpLink implements Link {
   async subscribe(requests: readonly SubscribeRequest[]): Promise<readonly Outcome<SubscribeReply>[]> {
     const outcomes = await this.#request<readonly Outcome<SubscribeReply>[]>("POST", "/topics/poll", requests);
     outcomes.forEach(({ reply }, i) => {
-      const { topic, qos } = requests[i]!;
-      if (reply && !reply.more) this.#topics.set(topic, { topic, position: reply.position, ...(qos && { qos }) });
+      const { topic, qos, presence } = requests[i]!;
+      if (reply && !reply.more) this.#topics.set(topic, { topic, position: reply.position, ...(qos && { qos }), ...(presence && { presence }) });
     });
     this.#restart();
     return outcomes;
@@ -78,6 +78,10 @@ export class HttpLink implements Link {
 
   acknowledge(topic: string, position: Position, consumer: string): Promise<void> {
     return this.#request("PUT", `/topics/${encodeURIComponent(topic)}/cursors/${encodeURIComponent(consumer)}`, { position });
+  }
+
+  ask<T>({ method, path, body }: Question): Promise<T> {
+    return this.#request(method, path, body);
   }
 
   call({ topic, method, payload, timeoutMs }: CallRequest): Promise<unknown> {
@@ -151,9 +155,10 @@ export class HttpLink implements Link {
   #streamAddress(): string | undefined {
     if (!this.#streams || this.#topics.size > maxStreamed) return undefined;
     const query = new URLSearchParams();
-    for (const { topic, position } of this.#topics.values()) {
+    for (const { topic, position, presence } of this.#topics.values()) {
       query.append("topic", topic);
       query.append("after", toText(position!));
+      query.append("presence", presence ?? "");
     }
     const address = `/topics/stream?${query}`;
     return address.length > maxAddress ? undefined : address;

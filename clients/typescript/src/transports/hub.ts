@@ -2,7 +2,7 @@
 
 import { HttpTransportType, HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
 import { fromClose, fromHub } from "../errors.js";
-import type { Link, LinkListener } from "../link.js";
+import type { Link, LinkListener, Question } from "../link.js";
 import type {
   CallReply, CallRequest, Control, HistoryPage, HistoryRequest, IncomingCall, Outcome, Position, PublishReply, PublishRequest, Receipt, SubscribeReply, SubscribeRequest,
   TopicEvent,
@@ -73,6 +73,10 @@ class HubLink implements Link {
 
   acknowledge(topic: string, position: Position, consumer: string): Promise<void> {
     return this.#call("Acknowledge", { topic, position, consumer });
+  }
+
+  ask<T>({ hub, argument }: Question): Promise<T> {
+    return this.#call(hub, argument);
   }
 
   call(request: CallRequest): Promise<unknown> {
