@@ -4,6 +4,7 @@ using Npgsql;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Notifications;
 
 try
 {
@@ -15,14 +16,16 @@ try
     builder.AddRedisClient("redis", settings => settings.DisableHealthChecks = true);
     builder.AddRealtime()
         .AddChat()
-        .AddAdministration();
+        .AddAdministration()
+        .AddNotifications();
 
     var app = builder.Build();
 
     app.MapDefaultEndpoints();
     app.MapRealtime()
         .MapChat()
-        .MapAdministration();
+        .MapAdministration()
+        .MapNotifications();
 
     app.Run();
     return Environment.ExitCode;

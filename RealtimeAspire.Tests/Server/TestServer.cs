@@ -16,6 +16,7 @@ using RealtimeAspire.Client;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Notifications;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Connections;
@@ -80,7 +81,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(
             settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)));
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create("Host=nowhere"));
-        extend(builder.AddRealtime().AddChat().AddAdministration());
+        extend(builder.AddRealtime().AddChat().AddAdministration().AddNotifications());
 
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();
@@ -91,7 +92,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
         register(builder.Services);
         var app = builder.Build();
-        app.MapRealtime().MapChat().MapAdministration();
+        app.MapRealtime().MapChat().MapAdministration().MapNotifications();
         map(app);
         var server = new TestServer(app, log);
         await app.StartAsync(TestContext.Current.CancellationToken);
