@@ -37,7 +37,8 @@ internal sealed class TenantNode : IAsyncDisposable
         [
             new("Realtime:SingleNode", "true"),
             new("Realtime:Auth:SigningKey", SigningKey),
-            .. settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)),
+            // Of a key that is there twice the last one counts.
+            .. settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)),
         ]);
         builder.Services.AddSingleton(database.DataSource);
         builder.AddRealtime().AddChat().AddAdministration().AddNotifications();
