@@ -54,7 +54,7 @@ public sealed class NotificationDeliveryScenarios(Topology topology) : IAsyncLif
         Assert.Equal((20, 40), (_mail.Messages.Count, _push.Messages.Count));
         Assert.Equal(40, _push.Messages.Select(message => $"{message.Browser} {message.Content.GetProperty("id")}").Distinct().Count());
         var mail = _mail.Messages.Single(mail => mail.Subject == "Number 7 <b>ü</b>");
-        Assert.Equal(("ada@example.org", "noreply@example.org", "Come and see\n\nhttps://app.example.org/rooms/a\n"), (mail.To.Mailboxes.Single().Address, mail.From.Mailboxes.Single().Address, mail.TextBody.ReplaceLineEndings("\n")));
+        Assert.Equal(("ada@example.org", "noreply@example.org", "Come and see\n\nhttps://app.example.org/rooms/a\n"), (mail.To.Mailboxes.Single().Address, mail.From.Mailboxes.Single().Address, mail.TextBody!.ReplaceLineEndings("\n")));
         var pushed = _push.Messages.First(message => message.Content.GetProperty("id").GetString() == ids[7]);
         Assert.Equal(("Number 7 <b>ü</b>", "/rooms/a", "normal"), (pushed.Content.GetProperty("title").GetString(), pushed.Content.GetProperty("link").GetString(), pushed.Urgency));
         Assert.InRange(pushed.TimeToLive, 1, 28 * 86_400);
@@ -71,7 +71,7 @@ public sealed class NotificationDeliveryScenarios(Topology topology) : IAsyncLif
     public async Task What_a_node_had_only_taken_on_another_one_sends_and_what_it_was_sending_is_unknown_and_not_sent_again()
     {
         // A node that does nothing by itself for a while.
-        var gone = await StartAsync([.. AtOnce, ("Realtime:Notifications:PollMs", "60000")]);
+        await using var gone = await StartAsync([.. AtOnce, ("Realtime:Notifications:PollMs", "60000")]);
         await ReachAsync(gone, "ada");
         await ReachAsync(gone, "bob");
         await SendAsync(gone, "ada", "Taken on");
@@ -108,7 +108,6 @@ public sealed class NotificationDeliveryScenarios(Topology topology) : IAsyncLif
         retried.EnsureSuccessStatusCode();
         await Eventually.BecomesTrueAsync(() => _mail.Messages.Count == 2, "it is not tried again");
         Assert.Equal("not_found", await CodeAsync(await manager.PostAsync($"/notifications/dead-letters/{letter.GetProperty("delivery")}/retry", null, Topology.Cancelled)));
-        await gone.DisposeAsync();
     }
 
     [Fact]

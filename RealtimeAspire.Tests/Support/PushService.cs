@@ -114,15 +114,15 @@ internal sealed class PushService : IAsyncDisposable
         var ours = PointOf(key.ExportParameters(includePrivateParameters: false));
         var input = Expand(HMACSHA256.HashData(auth, shared), [.. "WebPush: info\0"u8, .. ours, .. senderKey]);
         var secret = HMACSHA256.HashData(salt, input);
-        using var cipher = new AesGcm(Expand(secret, [.. "Content-Encoding: aes128gcm\0"u8])[..16], tagSizeInBytes: 16);
+        using var cipher = new AesGcm(Expand(secret, [.. "Content-Encoding: aes128gcm\0"u8]).AsSpan(0, 16), tagSizeInBytes: 16);
         var text = new byte[record.Length - 16];
-        cipher.Decrypt(Expand(secret, [.. "Content-Encoding: nonce\0"u8])[..12], record.AsSpan(0, text.Length), record.AsSpan(text.Length), text);
+        cipher.Decrypt(Expand(secret, [.. "Content-Encoding: nonce\0"u8]).AsSpan(0, 12), record.AsSpan(0, text.Length), record.AsSpan(text.Length), text);
         var end = Array.FindLastIndex(text, octet => octet != 0);
         Assert.Equal(2, text[end]);
         return text[..end];
     }
 
-    private static byte[] Expand(byte[] key, byte[] info) => HMACSHA256.HashData(key, [.. info, 1]);
+    private static byte[] Expand(byte[] key, byte[] info) => HMACSHA256.HashData(key, (byte[])[.. info, 1]);
 
     private static byte[] PointOf(ECParameters key) => [4, .. key.Q.X!, .. key.Q.Y!];
 }

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Npgsql;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Server.Features.Notifications;
@@ -27,12 +28,12 @@ internal sealed class Poll(TimeSpan interval, TimeProvider time)
             }
             catch (RealtimeException exception)
             {
-                if (!hasFailed)
+                if (!hasFailed && !IsBeforeMigrations(exception.InnerException))
                 {
                     failed(exception.InnerException?.Message ?? exception.Message);
                 }
 
-                hasFailed = true;
+                hasFailed |= !IsBeforeMigrations(exception.InnerException);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -45,6 +46,12 @@ internal sealed class Poll(TimeSpan interval, TimeProvider time)
             }
         }
     }
+
+    /// <summary>A node that has just started applies them first.</summary>
+    private static bool IsBeforeMigrations(Exception? exception) => exception is PostgresException
+    {
+        SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName,
+    };
 
     /// <summary>By chance a little earlier or later than the other nodes.</summary>
     private async Task WaitAsync(CancellationToken stoppingToken)
