@@ -13,24 +13,18 @@ internal sealed class AddressRefusedException(string message) : IOException(mess
 /// </summary>
 internal static class PushDoor
 {
-    private const int MaxAnswerBytes = 64 * 1024;
-
     private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan ConnectionAge = TimeSpan.FromMinutes(2);
 
-    public static HttpClient Open(bool allowPrivateAddresses)
+    public static SocketsHttpHandler Open(bool allowPrivateAddresses) => new()
     {
-        var handler = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseProxy = false,
-            UseCookies = false,
-            ConnectTimeout = ConnectTime,
-            PooledConnectionLifetime = ConnectionAge,
-            ConnectCallback = async (context, cancellationToken) => await ConnectAsync(context.DnsEndPoint, allowPrivateAddresses, cancellationToken),
-        };
-        return new HttpClient(handler) { MaxResponseContentBufferSize = MaxAnswerBytes, Timeout = Timeout.InfiniteTimeSpan };
-    }
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        UseCookies = false,
+        ConnectTimeout = ConnectTime,
+        PooledConnectionLifetime = ConnectionAge,
+        ConnectCallback = async (context, cancellationToken) => await ConnectAsync(context.DnsEndPoint, allowPrivateAddresses, cancellationToken),
+    };
 
     /// <summary>Whether an address is everybody's: none of this machine, of a private network, of a link, of a cloud's own services, or reserved.</summary>
     public static bool IsPublic(IPAddress address)

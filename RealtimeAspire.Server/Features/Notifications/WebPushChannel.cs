@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http;
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -23,8 +24,13 @@ internal sealed class WebPushChannel(IOptions<NotificationOptions> options, Time
 
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(28);
 
+    private const int MaxAnswerBytes = 64 * 1024;
+
     private readonly PushOptions _options = options.Value.Push;
-    private readonly HttpClient _http = PushDoor.Open(options.Value.Push.AllowPrivateAddresses);
+    private readonly HttpClient _http = new(new Audience(options.Value.Push, PushDoor.Open(options.Value.Push.AllowPrivateAddresses)))
+    {
+        MaxResponseContentBufferSize = MaxAnswerBytes, Timeout = Timeout.InfiniteTimeSpan,
+    };
 
     public Channel Channel => Channel.Push;
 
@@ -42,7 +48,7 @@ internal sealed class WebPushChannel(IOptions<NotificationOptions> options, Time
             Urgency = UrgencyOf(delivery.Entry.Priority),
             Topic = delivery.CollapseKey is { } key ? TopicOf(key) : null,
         };
-        using var identity = new VapidAuthentication(_options.PublicKey!, _options.PrivateKey!) { Subject = _options.Subject };
+        using var identity = ToIdentity(_options);
         // Its own waiting and trying again would be beside the record.
         var client = new PushServiceClient(_http) { AutoRetryAfter = false };
         try
@@ -108,9 +114,23 @@ internal sealed class WebPushChannel(IOptions<NotificationOptions> options, Time
         _ => PushMessageUrgency.High,
     };
 
+    private static VapidAuthentication ToIdentity(PushOptions options) => new(options.PublicKey!, options.PrivateKey!) { Subject = options.Subject };
+
     /// <summary>A push service keeps the newest of a topic only, and knows nothing of what it is about.</summary>
     private static string TopicOf(string collapseKey) =>
         System.Buffers.Text.Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(collapseKey)))[..TopicLength];
+
+    /// <summary>RFC 8292: the token is for the push service's origin, its port included, which the library leaves out.</summary>
+    private sealed class Audience(PushOptions options, HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            using var identity = ToIdentity(options);
+            var origin = request.RequestUri!.GetLeftPart(UriPartial.Authority);
+            request.Headers.Authorization = new AuthenticationHeaderValue("vapid", identity.GetVapidSchemeAuthenticationHeaderValueParameter(origin));
+            return await base.SendAsync(request, cancellationToken);
+        }
+    }
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
