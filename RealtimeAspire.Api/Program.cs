@@ -4,6 +4,7 @@ using Npgsql;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Notifications;
 using RealtimeAspire.Server.Features.Presence;
 
 try
@@ -17,6 +18,7 @@ try
     builder.AddRealtime()
         .AddChat()
         .AddPresence()
+        .AddNotifications()
         .AddAdministration();
 
     var app = builder.Build();
@@ -25,6 +27,7 @@ try
     app.MapRealtime()
         .MapChat()
         .MapPresence()
+        .MapNotifications()
         .MapAdministration();
 
     app.Run();

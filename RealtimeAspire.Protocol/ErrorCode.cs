@@ -184,6 +184,9 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>Not a user name.</summary>
     public static readonly ErrorCode UserInvalid = new("user_invalid", 400, false, "A user name is 1 to 64 of the characters that a topic identifier may have.");
 
+    /// <summary>A kind of notification that nobody has registered.</summary>
+    public static readonly ErrorCode KindUnknown = new("kind_unknown", 400, false, "There is no such kind of notification here.");
+
     /// <summary>Exists in development, and where the built-in identity is switched on.</summary>
     public static readonly ErrorCode DevelopmentOnly = new("development_only", 404, false, "Tokens are given out here only in development, or where the built-in identity is switched on.");
 
@@ -240,7 +243,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
         AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, SignatureRequired, SignatureInvalid, SignatureExpired,
         SigningKeyUnknown, SigningKeyInvalid, SigningKeyConflict, LastOwner, TenantSuspended, TenantUnknown,
-        QuotaExceeded, UserInvalid, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
+        QuotaExceeded, UserInvalid, KindUnknown, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
         MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
         SubscriptionEnded, ConnectionClosed, ConnectAgain, NodesUnreachable, Disconnected, Internal,
     ];

@@ -21,6 +21,8 @@ internal static class TagNames
     public const string SignalKind = "realtime.signal.kind";
     public const string SignalAction = "realtime.signal.action";
     public const string Region = "realtime.region";
+    public const string NotificationKind = "realtime.notification.kind";
+    public const string NotificationChannel = "realtime.notification.channel";
 
     public const string DbSystem = "db.system";
     public const string DbSystemName = "db.system.name";

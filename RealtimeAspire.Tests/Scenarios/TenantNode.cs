@@ -9,6 +9,7 @@ using Microsoft.Extensions.Logging;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Notifications;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -36,12 +37,13 @@ internal sealed class TenantNode : IAsyncDisposable
         [
             new("Realtime:SingleNode", "true"),
             new("Realtime:Auth:SigningKey", SigningKey),
-            .. settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)),
+            // Of a key that is there twice the last one counts.
+            .. settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)),
         ]);
         builder.Services.AddSingleton(database.DataSource);
-        builder.AddRealtime().AddChat().AddAdministration();
+        builder.AddRealtime().AddChat().AddAdministration().AddNotifications();
         var app = builder.Build();
-        app.MapRealtime().MapChat().MapAdministration();
+        app.MapRealtime().MapChat().MapAdministration().MapNotifications();
         await app.StartAsync(Topology.Cancelled);
         var health = app.Services.GetRequiredService<HealthCheckService>();
         await Eventually.BecomesTrueAsync(async () => (await health.CheckHealthAsync(Topology.Cancelled)).Status is HealthStatus.Healthy, "the node is not ready");

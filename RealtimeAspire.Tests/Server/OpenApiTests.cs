@@ -52,6 +52,22 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/topics/{topic}/presence", "get", "topic after limit", "200 400 401 403 404 429 503")]
     [InlineData("/presence", "put", "", "204 400 401 403 413 415 429 503")]
     [InlineData("/users/{user}/presence", "get", "user", "200 400 401 403 404 429 503")]
+    [InlineData("/notifications", "post", "Idempotency-Key", "200 201 202 400 401 403 404 409 413 415 429 503")]
+    [InlineData("/notifications/sends/{id}", "get", "id", "200 401 403 404 429 503")]
+    [InlineData("/notifications/{id}/deliveries", "get", "id after limit", "200 400 401 403 404 429 503")]
+    [InlineData("/notifications/dead-letters", "get", "after limit", "200 400 401 403 429 503")]
+    [InlineData("/notifications/dead-letters/{delivery}/retry", "post", "delivery", "204 400 401 403 404 429 503")]
+    [InlineData("/notifications/recipients/{user}", "put", "user", "204 400 401 403 404 413 415 429 503")]
+    [InlineData("/inbox", "get", "before limit unread", "200 400 401 403 429 503")]
+    [InlineData("/inbox/unread", "get", "", "200 400 401 403 429 503")]
+    [InlineData("/inbox/read", "post", "device", "200 400 401 403 413 415 429 503")]
+    [InlineData("/inbox/{id}/read", "post", "id device", "200 400 401 403 404 429 503")]
+    [InlineData("/inbox/{id}", "delete", "id", "200 400 401 403 429 503")]
+    [InlineData("/inbox/preferences", "get", "", "200 400 401 403 429 503")]
+    [InlineData("/inbox/preferences", "put", "", "200 400 401 403 413 415 429 503")]
+    [InlineData("/inbox/devices", "get", "", "200 400 401 403 429 503")]
+    [InlineData("/inbox/devices/{device}", "put", "device", "204 400 401 403 413 415 429 503")]
+    [InlineData("/inbox/devices/{device}", "delete", "device", "204 400 401 403 429 503")]
     public void Each_operation_is_there_with_its_parameters_and_answers(string path, string method, string parameters, string statuses)
     {
         var operation = OperationOf(method, path);
@@ -76,7 +92,10 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     public void No_operation_is_left_out() => Assert.Equal(
         [
             "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
-            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
+            "/inbox", "/inbox/devices", "/inbox/devices/{device}", "/inbox/preferences", "/inbox/read", "/inbox/unread", "/inbox/{id}", "/inbox/{id}/read",
+            "/keys", "/keys/{id}", "/keys/{id}/rotation",
+            "/notifications", "/notifications/dead-letters", "/notifications/dead-letters/{delivery}/retry", "/notifications/recipients/{user}", "/notifications/sends/{id}",
+            "/notifications/{id}/deliveries", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
             "/signing-keys", "/signing-keys/{keyId}", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events",
             "/topics/poll", "/topics/stream", "/topics/{topic}",
             "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",

@@ -16,6 +16,7 @@ using RealtimeAspire.Client;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Notifications;
 using RealtimeAspire.Server.Features.Presence;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -81,7 +82,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(
             settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)));
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create("Host=nowhere"));
-        extend(builder.AddRealtime().AddChat().AddPresence().AddAdministration());
+        extend(builder.AddRealtime().AddChat().AddPresence().AddNotifications().AddAdministration());
 
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();
@@ -93,7 +94,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Services.AddSingleton(provider => new LogCatalog(provider.GetRequiredService<TopicCatalog>(), log, log));
         register(builder.Services);
         var app = builder.Build();
-        app.MapRealtime().MapChat().MapPresence().MapAdministration();
+        app.MapRealtime().MapChat().MapPresence().MapNotifications().MapAdministration();
         map(app);
         var server = new TestServer(app, log);
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -58,6 +58,43 @@ export interface PresentMembers {
     readonly users: number;
   };
   readonly complete: boolean;
+/** A notification has come into the user's inbox. */
+export interface NewNotification {
+  readonly id: string;
+  readonly kind: string;
+  readonly title: string;
+  readonly body: string | null;
+  readonly link: string | null;
+  readonly data: unknown;
+  /** low, normal, high or urgent. */
+  readonly priority: string;
+  /** Who sent it, a user or key:{id}; null: the server. */
+  readonly from: string | null;
+  readonly collapseKey: string | null;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  /** The ids of those that it stands in for; they are gone. */
+  readonly replaces: readonly string[];
+  /** How many are unread, this one among them. */
+  readonly unread: number;
+}
+
+/** Notifications were read, on one of the user's devices: those with these ids, or all up to an offset of this topic. */
+export interface NotificationsRead {
+  readonly ids: readonly string[] | null;
+  /** The offset of the last one's notification:new. */
+  readonly upTo: number | null;
+  /** How many are unread. */
+  readonly unread: number;
+}
+
+/** Notifications have left the user's inbox. */
+export interface NotificationsRemoved {
+  readonly ids: readonly string[];
+  /** removed, by the user, or expired. */
+  readonly why: string;
+  /** How many are unread. */
+  readonly unread: number;
 }
 
 /** Something unusual that was seen. */
@@ -97,6 +134,9 @@ export interface RealtimeEvents {
   "presence:members": PresentMembers;
   "presence:occupancy": Occupancy;
   "presence:update": ChangedMembers;
+  "notification:new": NewNotification;
+  "notification:read": NotificationsRead;
+  "notification:removed": NotificationsRemoved;
   "security:signal": SecuritySignal;
   "typing": Typing;
 }
