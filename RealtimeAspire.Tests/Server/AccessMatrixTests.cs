@@ -152,6 +152,10 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
         [
             ("hub", await HubAsync(token, "History", new { topic = "room:a" })),
             ("http", await GetAsync(token, "/topics/room:a/events")),
+            ("messages", Stored(await GetAsync(token, "/rooms/a/messages"))),
+            ("search", Stored(await GetAsync(token, "/rooms/a/search?q=x"))),
+            ("read", Stored(await PostAsync(token, "/rooms/a/read", """{"offset":1}"""))),
+            ("report", Stored(await PostAsync(token, "/rooms/a/messages/1/reports", """{"reason":"x"}"""))),
         ],
         "publish" =>
         [
@@ -164,9 +168,16 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
             ("hub", await HubAsync(token, "Call", new { topic = "room:a", method = "add" })),
             ("http", await PostAsync(token, "/topics/room:a/calls/add", "1")),
         ],
-        // There is no Postgres behind this server: whoever may has it not answered.
-        _ => [("http", await PutAsync(token, "/topics/room:a/members/bob", """{"role":"member"}""") is var heard && heard == "log_unavailable" ? Ok : heard)],
+        _ =>
+        [
+            ("http", Stored(await PutAsync(token, "/topics/room:a/members/bob", """{"role":"member"}"""))),
+            ("mute", Stored(await PutAsync(token, "/rooms/a/mutes/bob", """{"seconds":60}"""))),
+            ("reports", Stored(await GetAsync(token, "/rooms/a/reports"))),
+        ],
     };
+
+    /// <summary>There is no Postgres behind this server: whoever may has it not answered.</summary>
+    private static string Stored(string heard) => heard == "log_unavailable" ? Ok : heard;
 
     private async Task<string> HubAsync(string? token, string method, object argument) => await HubAsync(token, async hub =>
     {

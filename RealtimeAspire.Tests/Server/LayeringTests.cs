@@ -29,7 +29,7 @@ public sealed partial class LayeringTests
     [Fact]
     public void Only_the_doors_of_the_server_are_public() => Assert.Equal(
         [
-            "AdministrationFeature", "ChatFeature", "ConnectContext", "HookContext", "ITopicPublisher", "PublishContext", "RealtimeBuilder", "RealtimeEvents", "RealtimeHooks", "RealtimeServer",
+            "AdministrationFeature", "ChatFeature", "ChatText", "ConnectContext", "HookContext", "ITopicPublisher", "PublishContext", "RealtimeBuilder", "RealtimeEvents", "RealtimeHooks", "RealtimeServer",
             "SubscribeContext", "TopicGrant", "TopicPublisherExtensions",
         ],
         typeof(RealtimeServer).Assembly.GetExportedTypes().Select(type => type.Name).Order(StringComparer.Ordinal));

@@ -48,7 +48,15 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/signing-keys", "get", "user", "200 400 401 403 429 503")]
     [InlineData("/signing-keys/{keyId}", "get", "keyId", "200 401 403 404 429 503")]
     [InlineData("/signing-keys/{keyId}", "delete", "keyId", "204 401 403 404 429 503")]
-    [InlineData("/rooms", "get", "", "200 401 403 429 503")]
+    [InlineData("/rooms", "get", "after limit", "200 400 401 403 429 503")]
+    [InlineData("/rooms", "post", "", "201 400 401 403 404 409 413 415 429 503")]
+    [InlineData("/rooms/{room}", "patch", "room", "200 400 401 403 404 413 415 429 503")]
+    [InlineData("/rooms/{room}/messages", "get", "room before after around at unread limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/messages/{id}", "delete", "room id", "204 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/messages/{id}/thread", "get", "room id before after limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/read", "post", "room", "204 400 401 403 404 413 415 429 503")]
+    [InlineData("/rooms/{room}/search", "get", "room q before limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/mutes/{user}", "put", "room user", "204 400 401 403 404 413 415 429 503")]
     public void Each_operation_is_there_with_its_parameters_and_answers(string path, string method, string parameters, string statuses)
     {
         var operation = OperationOf(method, path);
@@ -73,7 +81,11 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     public void No_operation_is_left_out() => Assert.Equal(
         [
             "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
-            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
+            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/rooms/direct/{user}", "/rooms/{room}",
+            "/rooms/{room}/delivered", "/rooms/{room}/membership", "/rooms/{room}/messages", "/rooms/{room}/messages/{id}", "/rooms/{room}/messages/{id}/edits",
+            "/rooms/{room}/messages/{id}/receipts", "/rooms/{room}/messages/{id}/reports", "/rooms/{room}/messages/{id}/thread", "/rooms/{room}/mutes", "/rooms/{room}/mutes/{user}",
+            "/rooms/{room}/pins", "/rooms/{room}/positions", "/rooms/{room}/read", "/rooms/{room}/rebuild", "/rooms/{room}/reports",
+            "/rooms/{room}/reports/{report}/resolution", "/rooms/{room}/search", "/search", "/signals", "/signals/actions", "/signals/actions/{id}",
             "/signing-keys", "/signing-keys/{keyId}", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events",
             "/topics/poll", "/topics/stream", "/topics/{topic}",
             "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Server.Http;
@@ -31,7 +32,8 @@ public static class ChatFeature
         services.AddHosted<ChatProjector>();
         services.AddHosted<ChatRules>();
         services.AddSingleton<ChatAdmission>();
-        services.AddSingleton(provider => new Hook<PublishContext>(provider.GetRequiredService<ChatAdmission>().AdmitAsync, ChatAdmission.Covers));
+        services.AddSingleton(provider => new Hook<PublishContext>(
+            provider.GetRequiredService<ChatAdmission>().AdmitAsync, ChatAdmission.Covers, static name => name.StartsWith(Prefix, StringComparison.Ordinal)));
         services.AddSingleton<RoomDoor>();
         services.AddSingleton<RoomStore>();
         services.AddSingleton<RoomDetails>();

@@ -98,7 +98,7 @@ internal sealed class MessageReader(ChatDatabase database)
     /// <summary>Null: it is not there, or not for him.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<RoomMessage?> FindAsync(RoomView room, long id, CancellationToken cancellationToken) =>
-        (await ReadAllAsync(room, FindOne, static reader => MessageRow.Read(reader), cancellationToken, room.TopicId, id, room.Horizon)).FirstOrDefault();
+        await ReadAllAsync(room, FindOne, static reader => MessageRow.Read(reader), cancellationToken, room.TopicId, id, room.Horizon) is [var message] ? message : null;
 
     /// <summary>The pinned messages, the one that was pinned last first.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using Npgsql;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Server.Features.Chat;
@@ -10,48 +12,72 @@ internal sealed class MessageSearch(ChatDatabase database)
     private const char Start = '\u0002';
     private const char Stop = '\u0003';
 
-    // Not as the reading role: @@ is not leakproof, so behind row-level security it would find no index. The tenant's rooms are named by their rows, and the
-    // tenant again. The word of the room lets the index find a room's few messages with a frequent word as soon as a rare word in a large room.
-    private const string Find = $"""
-        select a.topic_id, {MessageRow.Columns},
-               ts_headline('simple', translate(m.text, E'\u0002\u0003', ''), q.text, E'StartSel=\u0002,StopSel=\u0003,MaxWords=30,MinWords=12,HighlightAll=false')
-          from websearch_to_tsquery('simple', $4) q(text), unnest($1::bigint[], $2::bigint[]) a(topic_id, horizon)
-         cross join lateral (
-            select * from realtime.chat_messages c
-             where c.tenant = $3 and c.topic_id = a.topic_id and c.words @@ (q.text && array_to_tsvector(array['#' || a.topic_id::text])::text::tsquery)
-               and c."offset" > a.horizon and c."offset" < $5 and c.deleted_at is null and numnode(q.text) > 0
-             order by c."offset" desc limit $6) m
-         order by m.at desc, m."offset" desc
-         limit $6
+    private const string Headline = """ts_headline('simple', translate(m.text, E'\u0002\u0003', ''), websearch_to_tsquery('simple', $2), E'StartSel=\u0002,StopSel=\u0003,MaxWords=30,MinWords=12')""";
+
+    // Not as the reading role: @@ is not leakproof, so behind row-level security it would find no index. So these statements name the tenant, and rooms by
+    // their rows. The word that stands for the room lets the index find a room's few messages with a frequent word as soon as a rare word in a large room.
+    // What is looked for is a constant to the planner, which goes back from the newest message instead where most of them have it.
+    private const string FindInRoom = $"""
+        select m.topic_id, {MessageRow.Columns}, {Headline}
+          from (select * from realtime.chat_messages c
+                 where c.tenant = $1 and c.topic_id = $3 and c.words @@ (websearch_to_tsquery('simple', $2) && $4::text::tsquery) and c."offset" > $5 and c."offset" < $6
+                   and c.deleted_at is null and numnode(websearch_to_tsquery('simple', $2)) > 0
+                 order by c."offset" desc limit $7) m
+         order by m."offset" desc
         """;
 
-    /// <param name="tenant">Whose rooms they are.</param>
-    /// <param name="rooms">In which of them, and behind which offset.</param>
+    private const string FindInRooms = $"""
+        select m.topic_id, {MessageRow.Columns}, {Headline}
+          from (select l.* from unnest($3::bigint[], $4::bigint[]) a(topic_id, horizon)
+                 cross join lateral (
+                   select * from realtime.chat_messages c
+                    where c.tenant = $1 and c.topic_id = a.topic_id and c.words @@ (websearch_to_tsquery('simple', $2) && array_to_tsvector(array['#' || a.topic_id::text])::text::tsquery)
+                      and c."offset" > a.horizon and c.deleted_at is null and numnode(websearch_to_tsquery('simple', $2)) > 0
+                    order by c."offset" desc limit $5) l
+                 order by l.at desc, l."offset" desc limit $5) m
+         order by m.at desc, m."offset" desc
+        """;
+
+    /// <summary>In one room, the newest first.</summary>
+    /// <param name="room">As who asks sees it.</param>
     /// <param name="query">Untrusted.</param>
     /// <param name="before">Before which offset.</param>
     /// <param name="limit">The most of them.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<IReadOnlyList<FoundMessage>> FindAsync(RoomView room, string query, long before, int limit, CancellationToken cancellationToken) => room.State is null ? [] : ToFound(
+        await database.ReadAsync(
+            FindInRoom, Read, cancellationToken, room.Topic.Tenant, query, room.TopicId, string.Create(CultureInfo.InvariantCulture, $"'#{room.TopicId}'"), room.Horizon, before, limit),
+        _ => room.Topic.Name);
+
+    /// <summary>In several, the newest first.</summary>
+    /// <param name="tenant">Whose rooms they are.</param>
+    /// <param name="rooms">In which of them, and behind which offset.</param>
+    /// <param name="query">Untrusted.</param>
+    /// <param name="limit">The most of them.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<IReadOnlyList<FoundMessage>> FindAsync(
-        string tenant, IReadOnlyList<(TopicName Topic, long TopicId, long Horizon)> rooms, string query, long before, int limit, CancellationToken cancellationToken)
+        string tenant, IReadOnlyList<(TopicName Topic, long TopicId, long Horizon)> rooms, string query, int limit, CancellationToken cancellationToken)
     {
-        var names = rooms.ToDictionary(static room => room.TopicId, static room => room.Topic.Identifier);
-        var found = await database.ReadAsync(
-            Find,
-            static reader => (TopicId: reader.GetInt64(0), Message: MessageRow.Read(reader, from: 1), Headline: reader.GetString(1 + MessageRow.Width)),
-            cancellationToken,
-            rooms.Select(static room => room.TopicId).ToArray(),
-            rooms.Select(static room => room.Horizon).ToArray(),
-            tenant,
-            query,
-            before,
-            limit);
-        return [.. found.Select(one =>
-        {
-            var (snippet, marks) = Mark(one.Headline);
-            return new FoundMessage(names[one.TopicId], MessageEntry.Of(one.Message, []), snippet, marks);
-        })];
+        var names = rooms.ToDictionary(static room => room.TopicId, static room => room.Topic);
+        return ToFound(
+            await database.ReadAsync(
+                FindInRooms, Read, cancellationToken, tenant, query, rooms.Select(static room => room.TopicId).ToArray(), rooms.Select(static room => room.Horizon).ToArray(), limit),
+            id => names[id]);
     }
+
+    private static (long TopicId, RoomMessage Message, string Headline) Read(NpgsqlDataReader reader) =>
+        (reader.GetInt64(0), MessageRow.Read(reader, from: 1), reader.GetString(1 + MessageRow.Width));
+
+    private static IReadOnlyList<FoundMessage> ToFound(IReadOnlyList<(long TopicId, RoomMessage Message, string Headline)> rows, Func<long, TopicName> room) =>
+    [
+        .. rows.Select(row =>
+        {
+            var (snippet, marks) = Mark(row.Headline);
+            return new FoundMessage(room(row.TopicId).Identifier, MessageEntry.Of(row.Message, []), snippet, marks);
+        }),
+    ];
 
     /// <summary>Takes the marks out of a text, and says where they were.</summary>
     internal static (string Text, IReadOnlyList<int[]> Marks) Mark(string headline)

@@ -187,7 +187,7 @@ internal static class ProjectionStore
 
     private static NpgsqlParameter Json(string text) => new() { Value = text, NpgsqlDbType = NpgsqlDbType.Jsonb };
 
-    private static IEnumerable<string> Statements(string sql) => sql.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private static string[] Statements(string sql) => sql.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static NpgsqlCommand Create(NpgsqlConnection connection, string sql, params ReadOnlySpan<object> values)
     {

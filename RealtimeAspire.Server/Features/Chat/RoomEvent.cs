@@ -21,7 +21,7 @@ internal abstract record RoomEvent(long Offset, string? By, DateTimeOffset At)
 
     public sealed record Edited(long Offset, string? By, DateTimeOffset At, long Target, string Text, IReadOnlyList<string> Mentions) : RoomEvent(Offset, By, At);
 
-    /// <param name="Moderator">For whom the server did it; null: it was the author's own act.</param>
+    /// <summary>For a moderator it was the server; null: it was the author's own act.</summary>
     public sealed record Deleted(long Offset, string? By, DateTimeOffset At, long Target, string? Moderator) : RoomEvent(Offset, By, At);
 
     public sealed record Reacted(long Offset, string? By, DateTimeOffset At, long Target, string Emoji, bool On) : RoomEvent(Offset, By, At);

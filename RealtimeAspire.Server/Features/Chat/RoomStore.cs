@@ -65,7 +65,7 @@ internal sealed class RoomStore(ChatDatabase database)
     /// <summary>Null: nobody has made it, nor spoken in it.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<RoomRow?> FindAsync(TopicKey topic, CancellationToken cancellationToken) =>
-        (await database.ReadAsync(Find, Read, cancellationToken, topic.Tenant, topic.Name.Value)).FirstOrDefault();
+        await database.ReadAsync(Find, Read, cancellationToken, topic.Tenant, topic.Name.Value) is [var room] ? room : null;
 
     /// <returns>Whether it is new.</returns>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>

@@ -56,7 +56,7 @@ internal static class SearchApi
         var (query, size) = Require(q, limit);
         var end = before is null ? long.MaxValue : RoomEvent.ToId(before) ?? throw new RealtimeException(ErrorCode.RequestInvalid, "A message's id is a number, 1 or more.");
         var view = await door.EnterAsync(context, room, size);
-        var found = view.State is null ? [] : await search.FindAsync(view.Topic.Tenant, [(view.Topic.Name, view.TopicId, view.Horizon)], query, end, size + 1, context.RequestAborted);
+        var found = await search.FindAsync(view, query, end, size + 1, context.RequestAborted);
         return TypedResults.Json(new SearchPage([.. found.Take(size)], found.Count > size ? found[size - 1].Message.Id : null), ChatJson.Default.SearchPage);
     }
 
@@ -77,8 +77,8 @@ internal static class SearchApi
         var all = await rooms.ListAsync(caller.Tenant, DateTimeOffset.MaxValue, "", MaxRooms, context.RequestAborted);
         var mine = all.Where(room => room.State is not null && access.MayReadHistory(caller, topics.Get(room.Topic), room.Topic))
             .Select(room => (room.Topic, room.State!.TopicId, memberships.HorizonOf(caller, room.Topic))).ToList();
-        var found = await search.FindAsync(caller.Tenant, mine, query, long.MaxValue, size, context.RequestAborted);
-        return TypedResults.Json(new SearchPage([.. found.OrderByDescending(static one => one.Message.At).Take(size)]), ChatJson.Default.SearchPage);
+        var found = await search.FindAsync(caller.Tenant, mine, query, size, context.RequestAborted);
+        return TypedResults.Json(new SearchPage(found), ChatJson.Default.SearchPage);
     }
 
     private static (string Query, int Size) Require(string? q, int? limit) =>
