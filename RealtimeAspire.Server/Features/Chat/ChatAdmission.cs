@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
 
@@ -13,7 +14,7 @@ namespace RealtimeAspire.Server.Features.Chat;
 /// slow room, a word. A message in a room without rules waits for nothing; what is about another message waits for the projection.
 /// </summary>
 internal sealed class ChatAdmission(
-    ChatProjector projector, ChatRules rules, TopicCatalog topics, Memberships memberships, ChatDatabase database, IEnumerable<ChatFilter> filters,
+    ChatProjector projector, ChatRules rules, TopicCatalog topics, Memberships memberships, ChatDatabase database, ChatFiles files, IEnumerable<ChatFilter> filters,
     IOptions<ChatOptions> options, TimeProvider time)
 {
     private const string FindAuthors = """
@@ -67,6 +68,7 @@ internal sealed class ChatAdmission(
         if (request.Event == ChatFeature.MessageEvent)
         {
             await RequireMessagesAsync(topic, Named(request.Payload, "replyTo"), Named(request.Payload, "thread"));
+            await RequireFilesAsync(topic, context);
             await FilterAsync(context);
             if (rule is { SlowSeconds: > 0 } && !IsModerator(topic, context.UserId))
             {
@@ -105,6 +107,16 @@ internal sealed class ChatAdmission(
         var authors = await database.ReadTextsAsync(
             topic.Tenant, FindAuthors, static reader => reader.IsDBNull(1) ? null : reader.GetString(1), CancellationToken.None, state.TopicId, wanted);
         return authors.Count == wanted.Length ? authors : throw new RealtimeException(ErrorCode.MessageNotFound);
+    }
+
+    /// <summary>Files go to the room to which they were uploaded, with a message of whoever has done so.</summary>
+    private async Task RequireFilesAsync(TopicKey topic, PublishContext context)
+    {
+        if (context.Request.Payload.TryGetProperty("attachments", out var named) && named.ValueKind is JsonValueKind.Array && named.GetArrayLength() > 0
+            && !await files.HasAsync(topic, context.UserId, [.. named.EnumerateArray().Select(static id => id.GetString() ?? "")], CancellationToken.None))
+        {
+            throw new RealtimeException(ErrorCode.PayloadInvalid, "Attachments are files that you have uploaded to this room.");
+        }
     }
 
     private async Task FilterAsync(PublishContext context)

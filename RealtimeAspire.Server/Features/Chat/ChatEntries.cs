@@ -1,7 +1,9 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Features.Chat.Files;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -20,7 +22,7 @@ internal sealed record ReactionEntry(string Emoji, long Count, IReadOnlyList<str
 /// <param name="ReplyTo">The message that it answers.</param>
 /// <param name="Thread">The message whose thread it is in.</param>
 /// <param name="Mentions">Whom it is meant for.</param>
-/// <param name="Attachments">The ids of its files.</param>
+/// <param name="Attachments">Its files.</param>
 /// <param name="EditedAt">When it was edited last.</param>
 /// <param name="DeletedAt">When it was deleted; what it said is gone then.</param>
 /// <param name="DeletedBy">By whom.</param>
@@ -30,12 +32,15 @@ internal sealed record ReactionEntry(string Emoji, long Count, IReadOnlyList<str
 /// <param name="LastReply">The newest of its thread.</param>
 /// <param name="Reactions">The most frequent first.</param>
 internal sealed record MessageEntry(
-    string Id, string? Author, DateTimeOffset At, string Text, string? ReplyTo, string? Thread, IReadOnlyList<string> Mentions, IReadOnlyList<string> Attachments,
+    string Id, string? Author, DateTimeOffset At, string Text, string? ReplyTo, string? Thread, IReadOnlyList<string> Mentions, IReadOnlyList<FileEntry> Attachments,
     DateTimeOffset? EditedAt, DateTimeOffset? DeletedAt, string? DeletedBy, DateTimeOffset? PinnedAt, string? PinnedBy, int Replies, string? LastReply,
     IReadOnlyList<ReactionEntry> Reactions)
 {
-    public static MessageEntry Of(RoomMessage message, IEnumerable<ReactionEntry> reactions) => new(
-        ToId(message.Offset), message.Author, message.At, message.Text, ToId(message.ReplyTo), ToId(message.Thread), message.Mentions, message.Attachments,
+    /// <summary>As <see cref="Of(RoomMessage, IEnumerable{ReactionEntry}, IReadOnlyDictionary{string, FileEntry})"/>, without what is kept beside it.</summary>
+    public static MessageEntry Of(RoomMessage message) => Of(message, [], FrozenDictionary<string, FileEntry>.Empty);
+
+    public static MessageEntry Of(RoomMessage message, IEnumerable<ReactionEntry> reactions, IReadOnlyDictionary<string, FileEntry> files) => new(
+        ToId(message.Offset), message.Author, message.At, message.Text, ToId(message.ReplyTo), ToId(message.Thread), message.Mentions, [.. message.Attachments.Where(files.ContainsKey).Select(id => files[id])],
         message.EditedAt, message.DeletedAt, message.DeletedBy, message.PinnedAt, message.PinnedBy, message.Replies, ToId(message.LastReply), [.. reactions]);
 
     public static string ToId(long offset) => offset.ToString(CultureInfo.InvariantCulture);
@@ -74,4 +79,5 @@ internal sealed record EditList(IReadOnlyList<EditEntry> Edits);
 [JsonSerializable(typeof(PositionList))]
 [JsonSerializable(typeof(ReceiptCount))]
 [JsonSerializable(typeof(SearchPage))]
+[JsonSerializable(typeof(FileEntry))]
 internal sealed partial class ChatJson : JsonSerializerContext;

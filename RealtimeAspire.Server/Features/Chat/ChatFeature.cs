@@ -2,6 +2,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline.Hooks;
 using RealtimeAspire.Server.Pipeline.Topics;
@@ -41,6 +43,11 @@ public static class ChatFeature
         services.AddSingleton<MessageSearch>();
         services.AddSingleton<ReadPositions>();
         services.AddSingleton<ChatModeration>();
+        services.AddSingleton<IFileStore>(provider => provider.GetRequiredService<IOptions<ChatOptions>>().Value.FileFolder is { } folder
+            ? new FolderFileStore(folder)
+            : new PostgresFileStore(provider.GetRequiredService<ChatDatabase>()));
+        services.AddSingleton<ChatFiles>();
+        services.AddHosted<FileSweep>();
         return realtime
             .AddEvent(TopicCatalog.Room, MessageEvent, ChatEventJson.Default.ChatMessage, fromClients: true)
             .AddEvent(TopicCatalog.Room, EditEvent, ChatEventJson.Default.ChatEdit, fromClients: true)
@@ -62,7 +69,7 @@ public static class ChatFeature
         return realtime;
     }
 
-    /// <summary>Maps <c>/rooms</c> and <c>/search</c>.</summary>
+    /// <summary>Maps <c>/rooms</c>, <c>/attachments</c> and <c>/search</c>.</summary>
     /// <param name="endpoints">The application.</param>
     public static IEndpointRouteBuilder MapChat(this IEndpointRouteBuilder endpoints)
     {
@@ -73,6 +80,8 @@ public static class ChatFeature
         rooms.MapReads();
         rooms.MapSearch();
         rooms.MapModeration();
+        rooms.MapUploads();
+        endpoints.MapGroup("/attachments").WithTags("Chat").RequireAuthorization().WithProblems().MapFiles();
         endpoints.MapGroup("/search").WithTags("Chat").RequireAuthorization().WithProblems().MapSearchOfAll();
         return endpoints;
     }

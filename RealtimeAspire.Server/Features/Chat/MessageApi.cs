@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Http;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -59,6 +60,7 @@ internal static class MessageApi
         HttpContext context,
         RoomDoor door,
         MessageReader reader,
+        ChatFiles files,
         ReadPositions positions,
         [Description("The newest before the message of this id.")] string? before,
         [Description("The oldest after the message of this id.")] string? after,
@@ -78,7 +80,7 @@ internal static class MessageApi
         }
 
         var slice = await reader.ReadAsync(view, range, thread: null, size, context.RequestAborted);
-        return await AnswerAsync(context, view, reader, slice, first);
+        return await AnswerAsync(context, view, reader, files, slice, first);
     }
 
     private static async Task<JsonHttpResult<MessagePage>> ThreadAsync(
@@ -87,6 +89,7 @@ internal static class MessageApi
         HttpContext context,
         RoomDoor door,
         MessageReader reader,
+        ChatFiles files,
         [Description("The newest before the message of this id.")] string? before,
         [Description("The oldest after the message of this id.")] string? after,
         [Description("The most messages, 1 to 200. Default: 50.")] int? limit)
@@ -96,15 +99,16 @@ internal static class MessageApi
         var view = await door.EnterAsync(context, room, size);
         var root = await RequireAsync(reader, view, id, context.RequestAborted);
         var slice = await reader.ReadAsync(view, range, root.Thread ?? root.Offset, size, context.RequestAborted);
-        return await AnswerAsync(context, view, reader, range is MessageRange.After { Id: 0 } ? slice with { HasBefore = false } : slice, first: null);
+        return await AnswerAsync(context, view, reader, files, range is MessageRange.After { Id: 0 } ? slice with { HasBefore = false } : slice, first: null);
     }
 
-    private static async Task<JsonHttpResult<MessageEntry>> GetAsync(string room, string id, HttpContext context, RoomDoor door, MessageReader reader)
+    private static async Task<JsonHttpResult<MessageEntry>> GetAsync(string room, string id, HttpContext context, RoomDoor door, MessageReader reader, ChatFiles files)
     {
         var view = await door.EnterAsync(context, room);
         var message = await RequireAsync(reader, view, id, context.RequestAborted);
         var reactions = await reader.ReadReactionsAsync(view, [message], NamedUsers, context.RequestAborted);
-        return TypedResults.Json(MessageEntry.Of(message, reactions[message.Offset]), ChatJson.Default.MessageEntry);
+        var described = await files.DescribeAsync(view.Topic.Tenant, [message], context.RequestAborted);
+        return TypedResults.Json(MessageEntry.Of(message, reactions[message.Offset], described), ChatJson.Default.MessageEntry);
     }
 
     private static async Task<JsonHttpResult<EditList>> EditsAsync(string room, string id, HttpContext context, RoomDoor door, MessageReader reader)
@@ -115,10 +119,10 @@ internal static class MessageApi
         return TypedResults.Json(new EditList([.. edits.Select(static edit => new EditEntry(edit.Text, edit.Until))]), ChatJson.Default.EditList);
     }
 
-    private static async Task<JsonHttpResult<MessagePage>> PinsAsync(string room, HttpContext context, RoomDoor door, MessageReader reader)
+    private static async Task<JsonHttpResult<MessagePage>> PinsAsync(string room, HttpContext context, RoomDoor door, MessageReader reader, ChatFiles files)
     {
         var view = await door.EnterAsync(context, room, MaxPins);
-        return await AnswerAsync(context, view, reader, new MessageSlice(await reader.ReadPinsAsync(view, MaxPins, context.RequestAborted), HasBefore: false, HasAfter: false), first: null);
+        return await AnswerAsync(context, view, reader, files, new MessageSlice(await reader.ReadPinsAsync(view, MaxPins, context.RequestAborted), HasBefore: false, HasAfter: false), first: null);
     }
 
     private static async Task<NoContent> DeleteAsync(string room, string id, HttpContext context, RoomDoor door, MessageReader reader, ChatModeration moderation)
@@ -129,10 +133,11 @@ internal static class MessageApi
         return TypedResults.NoContent();
     }
 
-    private static async Task<JsonHttpResult<MessagePage>> AnswerAsync(HttpContext context, RoomView view, MessageReader reader, MessageSlice slice, long? first)
+    private static async Task<JsonHttpResult<MessagePage>> AnswerAsync(HttpContext context, RoomView view, MessageReader reader, ChatFiles files, MessageSlice slice, long? first)
     {
         var reactions = await reader.ReadReactionsAsync(view, [.. slice.Messages], NamedUsers, context.RequestAborted);
-        var entries = slice.Messages.Select(message => MessageEntry.Of(message, reactions[message.Offset]));
+        var described = await files.DescribeAsync(view.Topic.Tenant, slice.Messages, context.RequestAborted);
+        var entries = slice.Messages.Select(message => MessageEntry.Of(message, reactions[message.Offset], described));
         return TypedResults.Json(
             new MessagePage([.. entries], slice.HasBefore, slice.HasAfter, first is { } unread ? MessageEntry.ToId(unread) : null), ChatJson.Default.MessagePage);
     }

@@ -75,7 +75,7 @@ internal sealed class MessageSearch(ChatDatabase database)
         .. rows.Select(row =>
         {
             var (snippet, marks) = Mark(row.Headline);
-            return new FoundMessage(room(row.TopicId).Identifier, MessageEntry.Of(row.Message, []), snippet, marks);
+            return new FoundMessage(room(row.TopicId).Identifier, MessageEntry.Of(row.Message), snippet, marks);
         }),
     ];
 

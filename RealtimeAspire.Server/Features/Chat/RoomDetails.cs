@@ -57,5 +57,5 @@ internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPosi
         count,
         unread.Messages,
         unread.Mentions,
-        last is null ? null : MessageEntry.Of(last, []));
+        last is null ? null : MessageEntry.Of(last));
 }

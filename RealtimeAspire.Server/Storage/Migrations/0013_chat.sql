@@ -125,11 +125,38 @@ create table realtime.chat_reports (
 );
 create index on realtime.chat_reports (tenant, topic, report_id) where resolved_at is null;
 
+-- Files that were uploaded to rooms. Messages name them; who may read such a message may read the file.
+create table realtime.chat_files (
+  file_id text collate "C" primary key,
+  tenant text collate "C" not null,
+  topic text collate "C" not null,
+  name text not null,
+  -- As the content says.
+  type text not null,
+  bytes bigint not null,
+  -- Of pictures; these have a thumbnail.
+  width integer,
+  height integer,
+  uploaded_by text collate "C" not null,
+  created_at timestamptz not null default date_trunc('milliseconds', now())
+);
+create index on realtime.chat_files (created_at);
+create index on realtime.chat_messages using gin (attachments) where attachments <> '{}';
+
+-- Their contents, where the nodes keep them here.
+create table realtime.chat_contents (
+  tenant text collate "C" not null,
+  content_id text collate "C" not null,
+  content bytea not null,
+  primary key (tenant, content_id)
+);
+alter table realtime.chat_contents alter column content set storage external;
+
 do $$
 declare
   name text;
 begin
-  foreach name in array array['chat_rooms', 'chat_projections', 'chat_messages', 'chat_edits', 'chat_reactions', 'chat_reads', 'chat_mutes', 'chat_turns', 'chat_reports'] loop
+  foreach name in array array['chat_rooms', 'chat_files', 'chat_contents', 'chat_projections', 'chat_messages', 'chat_edits', 'chat_reactions', 'chat_reads', 'chat_mutes', 'chat_turns', 'chat_reports'] loop
     execute format('alter table realtime.%I enable row level security', name);
     execute format('alter table realtime.%I force row level security', name);
     execute format('create policy upkeep on realtime.%I to %I using (true)', name, current_user);
