@@ -4,8 +4,10 @@ using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
+using RealtimeAspire.Tests.Server.Chat;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
@@ -113,7 +115,7 @@ public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<Cha
         var only = Assert.Single(found.EnumerateArray());
         Assert.Equal("1", only.GetProperty("message").GetProperty("id").GetString());
         var mark = only.GetProperty("marks")[0];
-        Assert.Equal("fox", only.GetProperty("snippet").GetString()!.Substring(mark[0].GetInt32(), mark[1].GetInt32()));
+        Assert.Equal("fox", only.GetProperty("snippet").GetString()!.Substring(mark.GetProperty("begin").GetInt32(), mark.GetProperty("length").GetInt32()));
         Assert.Empty((await GetAsync(nodes.First, "ada", "search?q=missing")).GetProperty("found").EnumerateArray());
 
         async Task<int> FoundAsync(string user)
@@ -207,6 +209,56 @@ public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<Cha
         Assert.Empty((await GetAsync(nodes.First, "bob", "search?q=before")).GetProperty("found").EnumerateArray());
         using (var again = await SendAsync(nodes.First, "eve", HttpMethod.Post, "/rooms", new { title = "Mine", name = _room }))
             Assert.Equal("room_exists", (await ReadAsync(again)).GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public async Task A_file_is_for_whoever_may_read_a_message_that_has_it_and_goes_with_that()
+    {
+        var picture = FileTests.Picture(900, 300);
+        var file = await UploadAsync("ada", "a \"picture\".png", picture);
+        var id = file.GetProperty("id").GetString();
+        Assert.Equal(("image/png", 900, 300), (file.GetProperty("type").GetString(), file.GetProperty("width").GetInt32(), file.GetProperty("height").GetInt32()));
+        Assert.Equal("file_refused", (await UploadAsync("ada", "a.png", [0x4D, 0x5A, 1, 2])).GetProperty("code").GetString());
+        Assert.Equal("payload_too_large", (await UploadAsync("ada", "a.txt", Enumerable.Repeat((byte)'a', (10 * 1024 * 1024) + 1).ToArray())).GetProperty("code").GetString());
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("ada", $"/attachments/{id}"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync("bob", $"/attachments/{id}"));
+        Assert.Equal("payload_invalid", await RefusalAsync("bob", "chat:message", null, new { text = "not mine", attachments = new[] { id } }));
+        var message = await SayAsync("ada", "look", new { attachments = new[] { id } });
+        var shown = await GetAsync(nodes.Second, "bob", $"messages/{message}");
+        Assert.Equal(id, Assert.Single(shown.GetProperty("attachments").EnumerateArray()).GetProperty("id").GetString());
+
+        using (var http = nodes.Second.Http("default", "bob"))
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"/attachments/{id}") { Headers = { Range = new(1, 3) } };
+            using var part = await http.SendAsync(request, Topology.Cancelled);
+            Assert.Equal((HttpStatusCode.PartialContent, "nosniff"), (part.StatusCode, part.Headers.GetValues("X-Content-Type-Options").Single()));
+            Assert.Equal(picture[1..4], await part.Content.ReadAsByteArrayAsync(Topology.Cancelled));
+            using var small = await http.GetAsync($"/attachments/{id}/thumbnail", Topology.Cancelled);
+            Assert.Equal("image/webp", small.Content.Headers.ContentType!.MediaType);
+        }
+
+        Assert.Null(await RefusalAsync("ada", "chat:delete", message, new { }));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync("bob", $"/attachments/{id}"));
+
+        // A day later nobody has it any more.
+        await nodes.Database.ExecuteAsync($"update realtime.chat_files set created_at = now() - interval '2 days' where file_id = '{id}'");
+        Assert.True(await nodes.First.Services.GetRequiredService<ChatFiles>().SweepAsync(Topology.Cancelled) > 0);
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync("ada", $"/attachments/{id}"));
+
+        async Task<HttpStatusCode> StatusAsync(string user, string path)
+        {
+            using var answer = await SendAsync(nodes.First, user, HttpMethod.Get, path);
+            return answer.StatusCode;
+        }
+    }
+
+    private async Task<JsonElement> UploadAsync(string user, string name, byte[] content)
+    {
+        using var http = nodes.First.Http("default", user);
+        using var body = new ByteArrayContent(content);
+        using var answer = await http.PostAsync($"/rooms/{_room}/attachments?name={Uri.EscapeDataString(name)}", body, Topology.Cancelled);
+        return await ReadAsync(answer);
     }
 
     private TopicKey Topic => new("default", TopicName.Parse($"room:{_room}"));

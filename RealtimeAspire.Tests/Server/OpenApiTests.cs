@@ -80,8 +80,8 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
         [
-            "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
-            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/rooms/direct/{user}", "/rooms/{room}",
+            "/attachments/{id}", "/attachments/{id}/thumbnail", "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
+            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/rooms/direct/{user}", "/rooms/{room}", "/rooms/{room}/attachments",
             "/rooms/{room}/delivered", "/rooms/{room}/membership", "/rooms/{room}/messages", "/rooms/{room}/messages/{id}", "/rooms/{room}/messages/{id}/edits",
             "/rooms/{room}/messages/{id}/receipts", "/rooms/{room}/messages/{id}/reports", "/rooms/{room}/messages/{id}/thread", "/rooms/{room}/mutes", "/rooms/{room}/mutes/{user}",
             "/rooms/{room}/pins", "/rooms/{room}/positions", "/rooms/{room}/read", "/rooms/{room}/rebuild", "/rooms/{room}/reports",

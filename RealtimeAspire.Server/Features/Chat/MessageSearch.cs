@@ -80,19 +80,19 @@ internal sealed class MessageSearch(ChatDatabase database)
     ];
 
     /// <summary>Takes the marks out of a text, and says where they were.</summary>
-    internal static (string Text, IReadOnlyList<int[]> Marks) Mark(string headline)
+    internal static (string Text, IReadOnlyList<TextMark> Marks) Mark(string headline)
     {
         var text = new StringBuilder(headline.Length);
-        List<int[]> marks = [];
+        List<TextMark> marks = [];
         foreach (var character in headline)
         {
             switch (character)
             {
                 case Start:
-                    marks.Add([text.Length, 0]);
+                    marks.Add(new TextMark(text.Length, 0));
                     break;
                 case Stop when marks.Count > 0:
-                    marks[^1][1] = text.Length - marks[^1][0];
+                    marks[^1] = marks[^1] with { Length = text.Length - marks[^1].Begin };
                     break;
                 default:
                     text.Append(character);

@@ -78,8 +78,21 @@ internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, 
             offset);
         if (isRead && moved.Count > 0 && topics.Get(room.Topic).IsEphemeral(ChatFeature.ReadEvent))
         {
-            var payload = JsonSerializer.SerializeToElement(new ChatRead(room.Caller.UserId, moved[0]), ChatEventJson.Default.ChatRead);
+            await TellAsync(room, moved[0]);
+        }
+    }
+
+    /// <summary>Nothing is lost where that cannot be: the position is stored, and whoever looks sees it.</summary>
+    private async Task TellAsync(RoomView room, long offset)
+    {
+        var payload = JsonSerializer.SerializeToElement(new ChatRead(room.Caller.UserId, offset), ChatEventJson.Default.ChatRead);
+        try
+        {
             await publisher.PublishAsync(room.Topic.Name.Value, new PublishRequest { Event = ChatFeature.ReadEvent, Payload = payload, EntityId = ToEntity(room.Caller.UserId) }, room.Topic.Tenant);
+        }
+        catch (RealtimeException)
+        {
+            // The room is for clients alone, or takes signed events only.
         }
     }
 

@@ -12,12 +12,17 @@ using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
+/// <summary>A part of a text, in UTF-16 code units.</summary>
+/// <param name="Begin">Where it begins.</param>
+/// <param name="Length">How long it is.</param>
+internal sealed record TextMark(int Begin, int Length);
+
 /// <summary>A message that was found.</summary>
 /// <param name="Room">The identifier of its room.</param>
 /// <param name="Message">The message.</param>
 /// <param name="Snippet">What of it shows why; plain text.</param>
-/// <param name="Marks">Which of the snippet's characters (UTF-16) are what was looked for: begin and length of each.</param>
-internal sealed record FoundMessage(string Room, MessageEntry Message, string Snippet, IReadOnlyList<int[]> Marks);
+/// <param name="Marks">What of the snippet was looked for.</param>
+internal sealed record FoundMessage(string Room, MessageEntry Message, string Snippet, IReadOnlyList<TextMark> Marks);
 
 /// <summary>What was found.</summary>
 /// <param name="Found">The newest first.</param>
