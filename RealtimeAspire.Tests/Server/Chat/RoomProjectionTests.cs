@@ -122,7 +122,7 @@ public sealed class RoomProjectionTests
         foreach (var number in numbers)
         {
             var (offset, user, target) = (events.Count + 1L, Users[number / 8 % 3], 1L + (number / 24 % Math.Max(1, events.Count)));
-            events.Add((number % 8) switch
+            RoomEvent next = (number % 8) switch
             {
                 0 or 1 => Said(offset, user, $"text {offset}", replyTo: number % 5 == 0 ? target : null),
                 2 => Said(offset, user, $"text {offset}", thread: target),
@@ -130,7 +130,8 @@ public sealed class RoomProjectionTests
                 4 => Deleted(offset, number % 3 == 0 ? null : user, target, "mod"),
                 5 or 6 => Reacted(offset, user, target, Emojis[number / 100 % 2], number % 3 != 0),
                 _ => Pinned(offset, user, target, number % 3 != 0),
-            });
+            };
+            events.Add(next);
         }
 
         return events;
@@ -150,16 +151,16 @@ public sealed class RoomProjectionTests
         return room;
     }
 
-    private static RoomEvent Said(long offset, string? by, string text, long? replyTo = null, long? thread = null, string[]? mentions = null) =>
+    private static RoomEvent.Said Said(long offset, string? by, string text, long? replyTo = null, long? thread = null, string[]? mentions = null) =>
         new RoomEvent.Said(offset, by, Start.AddSeconds(offset), text, replyTo, thread, mentions ?? [], []);
 
-    private static RoomEvent Edited(long offset, string? by, long target, string text) => new RoomEvent.Edited(offset, by, Start.AddSeconds(offset), target, text, []);
+    private static RoomEvent.Edited Edited(long offset, string? by, long target, string text) => new RoomEvent.Edited(offset, by, Start.AddSeconds(offset), target, text, []);
 
-    private static RoomEvent Deleted(long offset, string? by, long target, string? moderator = null) => new RoomEvent.Deleted(offset, by, Start.AddSeconds(offset), target, by is null ? moderator : null);
+    private static RoomEvent.Deleted Deleted(long offset, string? by, long target, string? moderator = null) => new RoomEvent.Deleted(offset, by, Start.AddSeconds(offset), target, by is null ? moderator : null);
 
-    private static RoomEvent Reacted(long offset, string? by, long target, string emoji, bool on = true) => new RoomEvent.Reacted(offset, by, Start.AddSeconds(offset), target, emoji, on);
+    private static RoomEvent.Reacted Reacted(long offset, string? by, long target, string emoji, bool on = true) => new RoomEvent.Reacted(offset, by, Start.AddSeconds(offset), target, emoji, on);
 
-    private static RoomEvent Pinned(long offset, string? by, long target, bool on = true) => new RoomEvent.Pinned(offset, by, Start.AddSeconds(offset), target, on);
+    private static RoomEvent.Pinned Pinned(long offset, string? by, long target, bool on = true) => new RoomEvent.Pinned(offset, by, Start.AddSeconds(offset), target, on);
 
     private static LoggedEvent Logged(long offset, string name, string? entity, string payload) => new()
     {
