@@ -172,6 +172,27 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A private topic keeps an owner.</summary>
     public static readonly ErrorCode LastOwner = new("last_owner", 409, false, "A topic keeps an owner: make somebody else one first.");
 
+    /// <summary>A room of this name is there.</summary>
+    public static readonly ErrorCode RoomExists = new("room_exists", 409, false, "There is a room of this name.");
+
+    /// <summary>No such message in the room, or no more.</summary>
+    public static readonly ErrorCode MessageNotFound = new("message_not_found", 404, false, "The room has no such message, or it was deleted.");
+
+    /// <summary>Somebody else's message.</summary>
+    public static readonly ErrorCode NotAuthor = new("not_author", 403, false, "This message is somebody else's.");
+
+    /// <summary>A moderator has muted the user in the room.</summary>
+    public static readonly ErrorCode Muted = new("muted", 403, false, "You may not write in this room for a time.");
+
+    /// <summary>The room is slow, and the user has just written.</summary>
+    public static readonly ErrorCode SlowMode = new("slow_mode", 429, true, "This room is slow: wait before you write again.");
+
+    /// <summary>The room, or the application, does not take such a text.</summary>
+    public static readonly ErrorCode TextRefused = new("text_refused", 422, false, "The text has something that is not wanted here.");
+
+    /// <summary>A file of a kind that is not taken.</summary>
+    public static readonly ErrorCode FileRefused = new("file_refused", 415, false, "Files of this kind are not taken.");
+
     /// <summary>The tenant is suspended.</summary>
     public static readonly ErrorCode TenantSuspended = new("tenant_suspended", 403, false, "This tenant is suspended; its operator can say why.");
 
@@ -242,7 +263,8 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         NoHandler, CallTimeout, HandlerGone, CallFailed, CallUnknown, TokenRequired, TokenInvalid,
         TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
         AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, SignatureRequired, SignatureInvalid, SignatureExpired,
-        SigningKeyUnknown, SigningKeyInvalid, SigningKeyConflict, LastOwner, TenantSuspended, TenantUnknown,
+        SigningKeyUnknown, SigningKeyInvalid, SigningKeyConflict, LastOwner,
+        RoomExists, MessageNotFound, NotAuthor, Muted, SlowMode, TextRefused, FileRefused, TenantSuspended, TenantUnknown,
         QuotaExceeded, UserInvalid, KindUnknown, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
         MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
         SubscriptionEnded, ConnectionClosed, ConnectAgain, NodesUnreachable, Disconnected, Internal,

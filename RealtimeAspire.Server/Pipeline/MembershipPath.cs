@@ -125,6 +125,52 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         await LearnAsync(topic, user, cancellationToken);
     }
 
+    /// <summary>
+    /// Makes the caller a member of a topic that is open to him. A place counts before what a token grants, so he has to have the rights that members have.
+    /// </summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="topicName">Untrusted.</param>
+    /// <param name="eventName">What members publish there.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task JoinAsync(Caller caller, string topicName, string eventName, CancellationToken cancellationToken)
+    {
+        var (topic, policy) = await ParseAsync(caller, topicName, cancellationToken);
+        access.RequireSubscribe(caller, policy, topic.Name);
+        if (Memberships.RoleOf(caller, topic.Name) is not null)
+        {
+            return;
+        }
+
+        access.RequireHistory(caller, policy, topic.Name);
+        access.RequirePresence(caller, policy, topic.Name);
+        access.RequireCall(caller, policy, topic.Name);
+        access.RequirePublish(caller, policy, topic.Name, eventName);
+        await RecordAsync(AuditAction.MemberChanged, caller, topic, ("user", caller.UserId), ("role", "member"));
+        RequireDone(await store.SetMemberAsync(topic, caller.UserId, Role.Member, mayMakeOwners: false, cancellationToken));
+        await LearnAsync(topic, caller.UserId, cancellationToken);
+    }
+
+    /// <summary>Makes a topic two users' own, whichever of them comes first.</summary>
+    /// <param name="caller">One of them, who may read such topics.</param>
+    /// <param name="topicName">The topic that is theirs.</param>
+    /// <param name="other">Untrusted.</param>
+    /// <param name="cancellationToken">Ends with the request.</param>
+    /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
+    public async Task MakeDirectAsync(Caller caller, string topicName, string other, CancellationToken cancellationToken)
+    {
+        var (topic, policy) = await ParseAsync(caller, topicName, cancellationToken);
+        RequireUser(other);
+        access.RequireSubscribe(caller, policy, topic.Name);
+        if (!memberships.IsPrivate(topic.Tenant, topic.Name))
+        {
+            await RecordAsync(AuditAction.GrantChanged, caller, topic, ("privacy", "direct"), ("user", other));
+            await store.MakeDirectAsync(topic, caller.UserId, other, cancellationToken);
+            await LearnAsync(topic, other, cancellationToken);
+            await LearnAsync(topic, caller.UserId, cancellationToken);
+        }
+    }
+
     private static void RequireUser(string user)
     {
         if (user.Length is 0 or > MaxUserLength || user.Contains('\0', StringComparison.Ordinal))

@@ -140,7 +140,7 @@ internal sealed class PublishPath(
             var signature = Admit(caller, name, policy, request, connection);
             activity?.SetTag(TagNames.Event, request.Event);
             var publish = new Publish(caller, name, policy, started, signature, activity, connection);
-            return hooks.Covers(caller, name)
+            return hooks.Covers(caller, name, request.Event)
                 ? await PassAsync(publish, request, batch ?? new Batch(connection?.Line ?? new PublishLine()))
                 : await AppendAsync(publish, request);
         }

@@ -10,7 +10,7 @@ namespace RealtimeAspire.Tests.Documentation;
 /// <summary>The events of the features are what other programs are written against: <c>docs/events</c> holds them as they were.</summary>
 public sealed class EventSchemaTests
 {
-    private const string Update = "REALTIME_UPDATE_EVENTS";
+    internal const string Update = "REALTIME_UPDATE_EVENTS";
 
     private static readonly string Folder = Repository.PathOf("docs/events");
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -55,7 +55,7 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
         var tables = await Database.ReadAllAsync<string>("""
             select c.relname::text from pg_class c where c.relnamespace = 'realtime'::regnamespace and c.relkind in ('r', 'p') and has_table_privilege('realtime_reader', c.oid, 'select')
             """);
-        Assert.Equal(["cursors", "events", "topics"], tables.Order(StringComparer.Ordinal));
+        Assert.Equal(["chat_edits", "chat_messages", "chat_reactions", "cursors", "events", "topics"], tables.Order(StringComparer.Ordinal));
         foreach (var table in tables)
         {
             Assert.Equal((1L, 0L), (await CountAsync(table, "a", "tenant = 'a'"), await CountAsync(table, "a", "tenant <> 'a'")));
@@ -218,7 +218,7 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
         return (T)(await command.ExecuteScalarAsync(Topology.Cancelled))!;
     }
 
-    /// <summary>Two tenants, each with a topic of the same name, an event and a cursor.</summary>
+    /// <summary>Two tenants, each with a topic of the same name, an event, a cursor and what chat makes of an event.</summary>
     public sealed class Stored(Topology topology) : IAsyncLifetime
     {
         public Topology Topology => topology;
@@ -232,6 +232,13 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
             foreach (var tenant in new[] { "a", "b" })
             {
                 await node.Log.AppendAsync(TopicLogLaws.NewAppend(new TopicKey(tenant, TopicName.Parse("room:a")), "x", $"{tenant}'s"), _ => { });
+                await Database.ExecuteAsync("""
+                    with topic as (select tenant, topic_id from realtime.topics where tenant = $1),
+                    message as (
+                      insert into realtime.chat_messages (tenant, topic_id, "offset", at, text, mentions, attachments, replies) select tenant, topic_id, 1, now(), 'x', '{}', '{}', 0 from topic),
+                    edit as (insert into realtime.chat_edits select tenant, topic_id, 1, 2, 'x', now() from topic)
+                    insert into realtime.chat_reactions select tenant, topic_id, 1, 'x', 'ada' from topic
+                    """, tenant);
                 await Database.ExecuteAsync("""insert into realtime.cursors values ($1, 'ada', 'phone', 'room:a', 'e', 1, now())""", tenant);
             }
         }

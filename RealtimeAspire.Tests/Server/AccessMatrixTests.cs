@@ -152,6 +152,10 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
         [
             ("hub", await HubAsync(token, "History", new { topic = "room:a" })),
             ("http", await GetAsync(token, "/topics/room:a/events")),
+            ("messages", Stored(await GetAsync(token, "/rooms/a/messages"))),
+            ("search", Stored(await GetAsync(token, "/rooms/a/search?q=x"))),
+            ("read", Stored(await PostAsync(token, "/rooms/a/read", """{"offset":1}"""))),
+            ("report", Stored(await PostAsync(token, "/rooms/a/messages/1/reports", """{"reason":"x"}"""))),
         ],
         "publish" =>
         [
@@ -169,7 +173,12 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
             ("hub", await HubAsync(token, "ListPresence", new { topic = "room:a" })),
             ("http", await GetAsync(token, "/topics/room:a/presence")),
         ],
-        "manage" => [("http", Stored(await PutAsync(token, "/topics/room:a/members/bob", """{"role":"member"}""")))],
+        "manage" =>
+        [
+            ("http", Stored(await PutAsync(token, "/topics/room:a/members/bob", """{"role":"member"}"""))),
+            ("mute", Stored(await PutAsync(token, "/rooms/a/mutes/bob", """{"seconds":60}"""))),
+            ("reports", Stored(await GetAsync(token, "/rooms/a/reports"))),
+        ],
         "notify" => [("http", Stored(await PostAsync(token, "/notifications", """{"to":{"topic":"room:a"},"kind":"mention","title":"Hi"}""")))],
         _ => [("http", Stored(await GetAsync(token, "/inbox"))), ("http, badge", Stored(await GetAsync(token, "/inbox/unread"))), ("http, read", Stored(await PostAsync(token, "/inbox/read", "{}")))],
     };

@@ -43,7 +43,7 @@ public sealed class HttpTests : IAsyncLifetime
     [InlineData("/topics/thing:a/events", Event, "topic_type_unknown")]
     [InlineData("/nothing", Event, "not_found")]
     [InlineData("/health/nothing", Event, "not_found")]
-    [InlineData("/rooms", Event, "method_not_allowed")]
+    [InlineData("/search", Event, "method_not_allowed")]
     [InlineData("/auth/token", "{}", "user_invalid")]
     [InlineData("/auth/token", "[]", "request_invalid")]
     public async Task Whatever_is_wrong_with_a_body_is_said_with_a_code(string address, string body, string code)

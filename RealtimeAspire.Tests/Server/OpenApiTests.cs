@@ -48,7 +48,15 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/signing-keys", "get", "user", "200 400 401 403 429 503")]
     [InlineData("/signing-keys/{keyId}", "get", "keyId", "200 401 403 404 429 503")]
     [InlineData("/signing-keys/{keyId}", "delete", "keyId", "204 401 403 404 429 503")]
-    [InlineData("/rooms", "get", "", "200 401 403 429 503")]
+    [InlineData("/rooms", "get", "after limit", "200 400 401 403 429 503")]
+    [InlineData("/rooms", "post", "", "201 400 401 403 404 409 413 415 429 503")]
+    [InlineData("/rooms/{room}", "patch", "room", "200 400 401 403 404 413 415 429 503")]
+    [InlineData("/rooms/{room}/messages", "get", "room before after around at unread limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/messages/{id}", "delete", "room id", "204 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/messages/{id}/thread", "get", "room id before after limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/read", "post", "room", "204 400 401 403 404 413 415 429 503")]
+    [InlineData("/rooms/{room}/search", "get", "room q before limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/mutes/{user}", "put", "room user", "204 400 401 403 404 413 415 429 503")]
     [InlineData("/topics/{topic}/presence", "get", "topic after limit", "200 400 401 403 404 429 503")]
     [InlineData("/presence", "put", "", "204 400 401 403 413 415 429 503")]
     [InlineData("/users/{user}/presence", "get", "user", "200 400 401 403 404 429 503")]
@@ -91,16 +99,20 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
         [
-            "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
-            "/inbox", "/inbox/devices", "/inbox/devices/{device}", "/inbox/preferences", "/inbox/read", "/inbox/unread", "/inbox/{id}", "/inbox/{id}/read",
-            "/keys", "/keys/{id}", "/keys/{id}/rotation",
-            "/notifications", "/notifications/dead-letters", "/notifications/dead-letters/{delivery}/retry", "/notifications/recipients/{user}", "/notifications/sends/{id}",
-            "/notifications/{id}/deliveries", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
+            "/attachments/{id}", "/attachments/{id}/thumbnail", "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections",
+            "/connections/{connection}", "/events", "/inbox", "/inbox/devices", "/inbox/devices/{device}", "/inbox/preferences", "/inbox/read", "/inbox/unread",
+            "/inbox/{id}", "/inbox/{id}/read", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/notifications", "/notifications/dead-letters",
+            "/notifications/dead-letters/{delivery}/retry", "/notifications/recipients/{user}", "/notifications/sends/{id}", "/notifications/{id}/deliveries", "/presence", "/receipts",
+            "/rooms", "/rooms/direct/{user}", "/rooms/{room}", "/rooms/{room}/attachments", "/rooms/{room}/delivered", "/rooms/{room}/membership",
+            "/rooms/{room}/messages", "/rooms/{room}/messages/{id}", "/rooms/{room}/messages/{id}/edits", "/rooms/{room}/messages/{id}/receipts",
+            "/rooms/{room}/messages/{id}/reports", "/rooms/{room}/messages/{id}/thread", "/rooms/{room}/mutes", "/rooms/{room}/mutes/{user}", "/rooms/{room}/pins",
+            "/rooms/{room}/positions", "/rooms/{room}/read", "/rooms/{room}/rebuild", "/rooms/{room}/reports", "/rooms/{room}/reports/{report}/resolution",
+            "/rooms/{room}/search", "/search", "/signals", "/signals/actions", "/signals/actions/{id}",
             "/signing-keys", "/signing-keys/{keyId}", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events",
             "/topics/poll", "/topics/stream", "/topics/{topic}",
             "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
-            "/topics/{topic}/members/{user}", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections",
-            "/users/{user}/subscriptions", "/users/{user}/subscriptions/{topic}",
+            "/topics/{topic}/members/{user}", "/topics/{topic}/presence", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections",
+            "/users/{user}/presence", "/users/{user}/subscriptions", "/users/{user}/subscriptions/{topic}",
         ],
         _document.Paths.Keys.Order(StringComparer.Ordinal));
 

@@ -37,6 +37,9 @@ internal sealed record AuditAction(string Name, bool IsHot = false)
     /// <summary>A user was put out of a topic.</summary>
     public static readonly AuditAction Kick = new("access.kick");
 
+    /// <summary>A moderator has deleted a message, muted somebody, dealt with a report or changed a room.</summary>
+    public static readonly AuditAction RoomModerated = new("room.moderated");
+
     /// <summary>A user, token, key or connection counts no more.</summary>
     public static readonly AuditAction Revoked = new("access.revoked");
 

@@ -130,6 +130,22 @@ internal sealed class AccessStore(AccessDatabase database)
         return isNew;
     }
 
+    /// <summary>Makes a topic two users' own: members of it both, and nobody manages it. Once it is, it stays as it is.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public Task MakeDirectAsync(TopicKey topic, string by, string other, CancellationToken cancellationToken) => database.RunAsync(
+        """
+        with made as (
+          insert into realtime.private_topics (tenant, topic, shows_past, created_by) values ($1, $2, true, $3) on conflict (tenant, topic) do nothing returning 1)
+        insert into realtime.members (tenant, topic, user_id, role, joined_offset)
+        select $1, $2, u, 'member', 0 from (select $3 union select $4) users(u) where exists (select from made)
+            on conflict (tenant, topic, user_id) do nothing
+        """,
+        cancellationToken,
+        topic.Tenant,
+        topic.Name.Value,
+        by,
+        other);
+
     /// <summary>Opens a topic as its type is. Its members stay what they are.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public Task OpenAsync(TopicKey topic, CancellationToken cancellationToken) =>
@@ -184,6 +200,20 @@ internal sealed class AccessStore(AccessDatabase database)
             after,
             limit);
         return members;
+    }
+
+    /// <summary>How many members topics have, but for those who are banned.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<Dictionary<string, long>> CountMembersAsync(string tenant, string[] topics, CancellationToken cancellationToken)
+    {
+        var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+        await database.ReadAsync(
+            "select topic, count(*) from realtime.members where tenant = $1 and topic = any($2) and role <> 'banned' group by topic",
+            reader => counts[reader.GetString(0)] = reader.GetInt64(1),
+            cancellationToken,
+            tenant,
+            topics);
+        return counts;
     }
 
     /// <summary>One after the other for each topic: two owners who leave together do not both find the other one still there.</summary>

@@ -60,6 +60,8 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
 
     public bool MaySubscribe(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.Subscribe);
 
+    public bool MayReadHistory(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.History);
+
     /// <exception cref="RealtimeException"><c>forbidden</c>, <c>event_not_allowed</c>.</exception>
     public void RequirePublish(Caller caller, TopicPolicy policy, TopicName topic, string eventName)
     {

@@ -6,7 +6,8 @@ namespace RealtimeAspire.Server.Pipeline.Hooks;
 /// <summary>A piece of middleware.</summary>
 /// <param name="Run">Is given what was asked for, and the rest of the way.</param>
 /// <param name="Covers">Which topics it is for; null: all.</param>
-internal sealed record Hook<TContext>(Func<TContext, Func<Task>, Task> Run, Func<Caller, TopicName, bool>? Covers = null)
+/// <param name="CoversEvent">Which events it has something to say about; others may pass it by. Null: all.</param>
+internal sealed record Hook<TContext>(Func<TContext, Func<Task>, Task> Run, Func<Caller, TopicName, bool>? Covers = null, Func<string, bool>? CoversEvent = null)
     where TContext : HookContext;
 
 /// <summary>The middleware of one point, in its order.</summary>
@@ -22,7 +23,8 @@ internal sealed class HookPipeline<TContext>(IEnumerable<Hook<TContext>> hooks, 
     /// <summary>Whether there is middleware for what this caller asks for. What backends and the server itself do is their own decision.</summary>
     /// <param name="caller">Who asks.</param>
     /// <param name="topic">For which topic; null where there is none.</param>
-    public bool Covers(Caller caller, TopicName? topic)
+    /// <param name="eventName">Which event; null where there is none.</param>
+    public bool Covers(Caller caller, TopicName? topic, string? eventName = null)
     {
         if (_hooks.Length == 0 || caller.IsServer || caller.IsService)
         {
@@ -31,7 +33,7 @@ internal sealed class HookPipeline<TContext>(IEnumerable<Hook<TContext>> hooks, 
 
         foreach (var hook in _hooks)
         {
-            if (Covers(hook, caller, topic))
+            if ((eventName is null || hook.CoversEvent is null || hook.CoversEvent(eventName)) && Covers(hook, caller, topic))
             {
                 return true;
             }

@@ -30,6 +30,7 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(2);
 
+    private readonly Dictionary<string, Action<string>> _channels = new(StringComparer.Ordinal);
     private volatile bool _isListening;
 
     /// <summary>Something was published to a topic. Handlers must only enqueue.</summary>
@@ -46,6 +47,11 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
 
     /// <summary>It listens from now on, and does not know what it has missed. Handlers must only enqueue.</summary>
     public event Action? Restored;
+
+    /// <summary>Has a channel of a feature's own heard too; before the node starts.</summary>
+    /// <param name="channel">A name as SQL has it.</param>
+    /// <param name="heard">Is given the payload, which is untrusted; must only enqueue.</param>
+    public void Add(string channel, Action<string> heard) => _channels.Add(channel, heard);
 
     /// <summary>Whether it would hear; as long as it does not, somebody has to look.</summary>
     public bool IsListening => _isListening;
@@ -86,7 +92,7 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     {
         await using var connection = await OpenAsync(stoppingToken);
         connection.Notification += (_, notification) => Hear(notification.Channel, notification.Payload);
-        await ExecuteAsync(connection, $"listen {Channel}; listen {AccessChannel}; listen {TenantsChannel}; listen {SignalsChannel}", stoppingToken);
+        await ExecuteAsync(connection, string.Join("; ", _channels.Keys.Prepend(SignalsChannel).Prepend(TenantsChannel).Prepend(AccessChannel).Prepend(Channel).Select(channel => $"listen {channel}")), stoppingToken);
         _isListening = true;
         listening();
         LogListening();
@@ -131,6 +137,12 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
         if (channel == TenantsChannel)
         {
             TenantsChanged?.Invoke();
+            return;
+        }
+
+        if (_channels.TryGetValue(channel, out var heard))
+        {
+            heard(payload);
             return;
         }
 

@@ -29,7 +29,7 @@ internal sealed class TopicCatalog
 
     private static readonly string[] DefaultClientEvents = ["app:*"];
     private static readonly string[] RoomClientEvents = ["app:*", "typing", "cursor"];
-    private static readonly string[] RoomEphemeralEvents = ["typing", "cursor"];
+    private static readonly string[] RoomEphemeralEvents = ["typing", "cursor", "chat:read"];
     private static readonly Retention RecoverableRetention = new(10_000, TimeSpan.FromHours(1));
     private static readonly TimeSpan SystemAge = TimeSpan.FromDays(7);
     private static readonly TimeSpan DurableWindow = TimeSpan.FromHours(24);

@@ -6,7 +6,7 @@ import type { ErrorBody } from "./wire.js";
 const retryable = new Set([
   "audit_unavailable", "authority_unavailable", "blocked", "call_timeout", "challenge_required", "connect_again", "disconnected", "draining",
   "handler_gone", "hook_unavailable", "internal", "locked_out", "log_unavailable", "no_handler", "nodes_unreachable", "not_attempted", "overloaded",
-  "rate_limited", "slow_consumer", "token_expired", "too_many_connections",
+  "rate_limited", "slow_consumer", "slow_mode", "token_expired", "too_many_connections",
 ]);
 
 /** A refusal or a failure. Programs compare `code`; the message is for people. */

@@ -17,7 +17,54 @@ export interface ChangedMembers {
 /** A message in a room. */
 export interface ChatMessage {
   /** 1 to 4000 characters. */
+/** Takes back the message that entity_id names: by its author, or by the server for a moderator. */
+export interface ChatDelete {
+  /** The moderator. From clients it means nothing. 1 to 255 characters. */
+  readonly by?: string | null;
+}
+
+/** Another text for the message that entity_id names, by its author. */
+export interface ChatEdit {
+  /** Markdown source. 1 to 4000 characters. */
   readonly text: string;
+  /** The users that it is meant for. At most 100 items. */
+  readonly mentions?: readonly string[] | null;
+}
+
+/** A message in a room. Its id is the event's offset as text. */
+export interface ChatMessage {
+  /** Markdown source. 1 to 4000 characters. */
+  readonly text: string;
+  /** The id of the message that it answers. 1 to 19 characters. */
+  readonly replyTo?: string | null;
+  /** The id of the message whose thread it is in. 1 to 19 characters. */
+  readonly thread?: string | null;
+  /** The users that it is meant for. At most 100 items. */
+  readonly mentions?: readonly string[] | null;
+  /** The ids of files that were uploaded to the room. At most 20 items. */
+  readonly attachments?: readonly string[] | null;
+}
+
+/** Pins the message that entity_id names to its room, or takes that back. */
+export interface ChatPin {
+  /** Whether it is pinned from now on. */
+  readonly on: boolean;
+}
+
+/** A reaction to the message that entity_id names. */
+export interface ChatReaction {
+  /** The emoji, or the name of one. 1 to 64 characters. */
+  readonly emoji: string;
+  /** Whether it is there from now on. */
+  readonly on: boolean;
+}
+
+/** How far a member has read a room. */
+export interface ChatRead {
+  /** Who. 1 to 255 characters. */
+  readonly user: string;
+  /** Everything up to this offset. */
+  readonly offset: number;
 }
 
 /** Where its user points, and what he has selected. */
@@ -127,6 +174,8 @@ export interface Typing {
 
 /** What the payload of each event is. */
 export interface RealtimeEvents {
+  "chat:delete": ChatDelete;
+  "chat:edit": ChatEdit;
   "chat:message": ChatMessage;
   "cursor": Cursor;
   "presence:join": ChangedMembers;
@@ -137,6 +186,9 @@ export interface RealtimeEvents {
   "notification:new": NewNotification;
   "notification:read": NotificationsRead;
   "notification:removed": NotificationsRemoved;
+  "chat:pin": ChatPin;
+  "chat:reaction": ChatReaction;
+  "chat:read": ChatRead;
   "security:signal": SecuritySignal;
   "typing": Typing;
 }

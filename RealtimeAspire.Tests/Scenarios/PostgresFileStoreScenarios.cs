@@ -1,0 +1,20 @@
+using RealtimeAspire.Server.Features.Chat;
+using RealtimeAspire.Server.Features.Chat.Files;
+using RealtimeAspire.Tests.Specifications;
+
+namespace RealtimeAspire.Tests.Scenarios;
+
+[Collection(SharedTopology.Name)]
+public sealed class PostgresFileStoreScenarios(PostgresFileStoreScenarios.Stored stored) : FileStoreSpecification, IClassFixture<PostgresFileStoreScenarios.Stored>
+{
+    private protected override IFileStore Store => new PostgresFileStore(new ChatDatabase(stored.Database.DataSource));
+
+    public sealed class Stored(Topology topology) : IAsyncLifetime
+    {
+        public PostgresDatabase Database { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync() => Database = await PostgresDatabase.CreateAsync(topology);
+
+        public ValueTask DisposeAsync() => Database.DisposeAsync();
+    }
+}
