@@ -96,6 +96,8 @@ public static class RealtimeServer
         builder.Services.AddSingleton<RealtimeTracing>();
         // Logs each request with its query, and the hub's query holds the token.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+        // Logs a stack for each call that is refused, so clients could fill the logs; what failed for a reason of ours HubErrors says.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher", LogLevel.None);
     }
 
     private static void AddPipeline(IServiceCollection services)

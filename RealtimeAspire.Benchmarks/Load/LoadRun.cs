@@ -58,7 +58,7 @@ internal sealed class LoadRun : IAsyncDisposable
 
     public string Topic(string name) => $"{Job.Durability}:{Job.Run}-{name}";
 
-    public string TokenOf(int user) => _tokens.Issue($"user-{user}").AccessToken;
+    public string TokenOf(int user, string? tenant = null) => _tokens.Issue($"user-{user}", tenant).AccessToken;
 
     /// <summary>Tells the coordinator what was measured.</summary>
     public static void Report(string load, Dictionary<string, double> values) =>
@@ -87,10 +87,11 @@ internal sealed class LoadRun : IAsyncDisposable
     /// <param name="node">Which server.</param>
     /// <param name="user">Whose connection; every connection of a crowd has a user of its own.</param>
     /// <param name="scan">Is shown every message that comes in; null for one that only publishes.</param>
-    public async Task<LoadClient> ConnectAsync(Uri node, int user, Action<ReadOnlySpan<byte>>? scan = null)
+    /// <param name="tenant">Of which tenant; null: the default one.</param>
+    public async Task<LoadClient> ConnectAsync(Uri node, int user, Action<ReadOnlySpan<byte>>? scan = null, string? tenant = null)
     {
         var client = new LoadClient(Wire, scan) { Lost = Forget };
-        await client.ConnectAsync(node, TokenOf(user), _loop, _trust);
+        await client.ConnectAsync(node, TokenOf(user, tenant), _loop, _trust);
         lock (_clients)
             _clients.Add(client);
         return client;

@@ -51,7 +51,9 @@ internal sealed class PinnedProcess : IAsyncDisposable
     {
         var address = new Uri($"{(hosting.Secure ? Uri.UriSchemeHttps : Uri.UriSchemeHttp)}://127.0.0.1:{FreePort()}");
         var started = Stopwatch.GetTimestamp();
-        var server = Start(hosting.Cores, peer.LaunchOn(address, several, surroundings));
+        var launch = peer.LaunchOn(address, several, surroundings);
+        var environment = launch.Environment.Concat(hosting.Settings).GroupBy(setting => setting.Key).ToDictionary(same => same.Key, same => same.Last().Value);
+        var server = Start(hosting.Cores, launch with { Environment = environment });
         try
         {
             using var http = new HttpClient(new SocketsHttpHandler { SslOptions = ThrowawayCertificate.Trusting(surroundings.Certificate) }) { Timeout = TimeSpan.FromSeconds(5) };

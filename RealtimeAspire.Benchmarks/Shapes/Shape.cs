@@ -25,6 +25,9 @@ internal sealed record Column(string Key, string Title, string Format = "0.0")
 /// <param name="Secure">Over TLS, in its own process.</param>
 internal sealed record Hosting(string Name = "", string Cores = "0", bool Secure = false)
 {
+    /// <summary>Settings of the server in the place of those it is measured with otherwise, as environment variables.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
     public string Of(string load) => Name.Length == 0 ? load : $"{Name}: {load}";
 }
 
@@ -33,7 +36,7 @@ internal abstract class Shape
 {
     public static readonly IReadOnlyList<Shape> All =
     [
-        new FanOut(), new Overload(), new Rooms(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Admission(), new Memory(),
+        new FanOut(), new Overload(), new Rooms(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Admission(), new Isolation(), new Memory(),
         new Connects(), new Tls(), new Cores(), new ColdStart(), new DotNetClient(),
     ];
 

@@ -11,14 +11,33 @@ namespace RealtimeAspire.Server.Http;
 /// Turns away addresses that connect or ask for tokens too often, before anybody looks at what they have brought: connections of the hub,
 /// streams, and everything about tokens.
 /// </summary>
-internal sealed class ConnectGate(RequestDelegate next, ConnectLimiter connects)
+internal sealed class ConnectGate(RequestDelegate next, ConnectLimiter connects, TimeProvider time)
 {
     private const string AuthPath = "/auth";
 
-    public Task InvokeAsync(HttpContext context) =>
-        IsConnect(context.Request.Path) && connects.Take(context.Connection.RemoteIpAddress, ClientOrigin.Of(context)?.Cost ?? 1) is { } wait
-            ? Problems.From(new RealtimeException(ErrorCode.RateLimited, "Too many connects from this address; wait a little.") { RetryAfter = wait }).ExecuteAsync(context)
-            : next(context);
+    // Whoever comes back as soon as he is turned away costs the less the later he hears of it. More than so many are told at once, so that waiting costs nothing either.
+    private const int MaxWaiting = 1_000;
+
+    private static readonly TimeSpan RefusalDelay = TimeSpan.FromMilliseconds(500);
+
+    private int _waiting;
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        if (!IsConnect(context.Request.Path) || connects.Take(context.Connection.RemoteIpAddress, ClientOrigin.Of(context)?.Cost ?? 1) is not { } wait)
+        {
+            await next(context);
+            return;
+        }
+
+        if (Interlocked.Increment(ref _waiting) <= MaxWaiting)
+        {
+            await Task.Delay(RefusalDelay, time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        Interlocked.Decrement(ref _waiting);
+        await Problems.From(new RealtimeException(ErrorCode.RateLimited, "Too many connects from this address; wait a little.") { RetryAfter = wait }).ExecuteAsync(context);
+    }
 
     public static bool IsConnect(PathString path) =>
         path.StartsWithSegments(RealtimeServer.HubPath) || path.StartsWithSegments(AuthPath) || path.StartsWithSegments(StreamApi.Path);

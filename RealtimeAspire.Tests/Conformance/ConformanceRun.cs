@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -8,7 +9,10 @@ namespace RealtimeAspire.Tests.Conformance;
 /// <summary>Takes an SDK through a scenario's steps.</summary>
 internal sealed class ConformanceRun(Topology topology, IAgent agent, string transport) : IAsyncDisposable
 {
+    private const string Manager = """[{"topic":"*","operations":["*"]}]""";
+
     private readonly Dictionary<string, TcpProxy> _networks = [];
+    private readonly Dictionary<string, string> _firstTokens = [];
 
     public async Task RunAsync(Scenario scenario)
     {
@@ -56,6 +60,8 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
         "callUntil" => CallUntilAsync(members),
         "acknowledgeAt" => AcknowledgeAsync(members),
         "expectLast" => ExpectLastAsync(members),
+        "revokeToken" => PostAsync("/auth/revoke", new { token = _firstTokens[(string)members!] }),
+        "subscribeUser" => PostAsync($"/users/{(string)members["user"]!}/subscriptions", new { topic = (string)members["topic"]! }),
         "leave" => agent.DoAsync(verb, new JsonObject { ["subscription"] = members.DeepClone() }),
         "network" => DisturbAsync(_networks[(string)members["client"]!], (string)members["does"]!),
         "expect" => ExpectAsync(members),
@@ -80,6 +86,7 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
             });
         }
 
+        _firstTokens[name] = (string)tokens[0]!;
         var options = members["options"]?.DeepClone().AsObject() ?? [];
         if (transport != "webSocket")
         {
@@ -103,6 +110,15 @@ internal sealed class ConformanceRun(Topology topology, IAgent agent, string tra
         using var http = await topology.HttpAsync("somebody-else");
         var body = new JsonObject { ["event"] = (string?)members["event"] ?? "app:note", ["payload"] = members["payload"]?.DeepClone() };
         using var response = await http.PostAsJsonAsync($"/topics/{Uri.EscapeDataString((string)members["topic"]!)}/events", body, Topology.Cancelled);
+        response.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>A backend that may do all.</summary>
+    private async Task PostAsync(string path, object body)
+    {
+        using var http = new HttpClient { BaseAddress = topology.Api };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestServer.Token("backend", tenant: null, Manager));
+        using var response = await http.PostAsJsonAsync(path, body, Topology.Cancelled);
         response.EnsureSuccessStatusCode();
     }
 

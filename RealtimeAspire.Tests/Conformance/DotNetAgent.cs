@@ -103,6 +103,7 @@ internal sealed class DotNetAgent : IAgent
             OnLateOutcome = late => _lateOutcomes.Enqueue(late.Error is { } error
                 ? new JsonObject { ["id"] = late.Item.Request.Id, ["code"] = error.Code }
                 : new JsonObject { ["id"] = late.Item.Request.Id, ["duplicate"] = late.Reply!.Duplicate }),
+            OnSubscribed = (topic, _) => known.Subscribed.Enqueue(topic),
             Transports = options?["transports"] is JsonArray transports ? [.. transports.Select(name => Enum.Parse<Transport>((string)name!, ignoreCase: true))] : defaults.Transports,
             RetryWebSocketAfter = TimeOf(options, "retryWebSocketAfter", defaults.RetryWebSocketAfter),
             OpenTimeout = TimeOf(options, "openTimeout", defaults.OpenTimeout),
@@ -325,6 +326,9 @@ internal sealed class DotNetAgent : IAgent
 
         public EventSigner? Signer { get; set; }
 
+        /// <summary>The topics that a backend has subscribed it to.</summary>
+        public ConcurrentQueue<string> Subscribed { get; } = new();
+
         public string Token(bool renew)
         {
             _renewed += renew ? 1 : 0;
@@ -347,6 +351,7 @@ internal sealed class DotNetAgent : IAgent
             ["waiting"] = Client.Waiting,
             ["states"] = ArrayOf(_states.Select(state => (JsonNode?)state)),
             ["tokens"] = new JsonObject { ["asked"] = _asked, ["renewed"] = _renewed },
+            ["subscribed"] = ArrayOf(Subscribed.Select(topic => (JsonNode?)topic)),
         };
 
         private static string NameOf(ConnectionState state) => JsonNamingPolicy.CamelCase.ConvertName(state.Status.ToString());

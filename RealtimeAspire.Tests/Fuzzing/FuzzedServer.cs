@@ -113,12 +113,6 @@ internal sealed class FuzzedServer : IAsyncDisposable
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            // How SignalR tells of a refusal, whatever it is.
-            if (logLevel < LogLevel.Error || exception is Microsoft.AspNetCore.SignalR.HubException)
-            {
-                return;
-            }
-
             if (IsEnabled(logLevel) && Entries.Count < 20)
             {
                 Entries.Enqueue($"{eventId.Id}: {formatter(state, exception)} {exception}");

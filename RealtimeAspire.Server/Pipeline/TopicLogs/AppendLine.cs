@@ -12,8 +12,8 @@ namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 /// </summary>
 internal sealed class AppendLine(TopicCatalog catalog, LimitOptions limits, TimeProvider time)
 {
-    // A batch ends with the publish that reaches this: what comes next waits no longer than it takes.
-    private const int MaxBatchBytes = 2 * 1024 * 1024;
+    // A batch ends with the publish that reaches this: so many that large payloads share a commit, so few that others' small ones do not wait long for them.
+    private const int MaxBatchBytes = 256 * 1024;
 
     /// <summary>The part that one user's publishes may take of all that may wait, and one tenant's.</summary>
     private const double UserPart = 0.25;

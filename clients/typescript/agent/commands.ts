@@ -23,6 +23,7 @@ interface Known {
   readonly client: RealtimeClient;
   readonly states: string[];
   readonly tokens: { asked: number; renewed: number };
+  readonly subscribed: string[];
   readonly keys: SigningKeys;
   readonly signer: EventSigner | undefined;
 }
@@ -103,18 +104,20 @@ const commands: Record<string, (command: any) => unknown> = {
     const signer = signs ? await EventSigner.create() : undefined;
     const asked = { asked: 0, renewed: 0 };
     const states: string[] = [];
+    const subscribed: string[] = [];
     const client = new RealtimeClient(url, {
       ...options,
       tracing,
       ...(signer && { sign: request => signer.sign(request) }),
       outbox: { ...options?.outbox, ...(store && { store: outboxOf(store) }), onLateOutcome: late },
+      onSubscribed: topic => void subscribed.push(topic),
       token: renew => {
         if (renew) asked.renewed++;
         return tokens[Math.min(asked.asked++, tokens.length - 1)];
       },
     });
     client.onState(({ name: state }) => { if (states.at(-1) !== state) states.push(state); });
-    clients.set(name, { client, states, tokens: asked, keys: new SigningKeys(url, { token: () => tokens[0], keep: 0 }), signer });
+    clients.set(name, { client, states, subscribed, tokens: asked, keys: new SigningKeys(url, { token: () => tokens[0], keep: 0 }), signer });
   },
   registerKey: ({ client }) => clients.get(client)!.keys.register(clients.get(client)!.signer!.publicKey),
   revokeKey: ({ client }) => clients.get(client)!.keys.revoke(clients.get(client)!.signer!.keyId),
@@ -211,8 +214,8 @@ const commands: Record<string, (command: any) => unknown> = {
   acknowledge: ({ client, topic, position, consumer }) => known(client).acknowledge(topic, position, consumer),
 
   look: () => ({
-    clients: Object.fromEntries([...clients].map(([name, { client, states, tokens }]) => [name, {
-      state: client.state.name, reason: client.state.reason?.code ?? null, transport: client.transport ?? null, waiting: client.waiting, states, tokens,
+    clients: Object.fromEntries([...clients].map(([name, { client, states, subscribed, tokens }]) => [name, {
+      state: client.state.name, reason: client.state.reason?.code ?? null, transport: client.transport ?? null, waiting: client.waiting, states, subscribed, tokens,
     }])),
     subscriptions: Object.fromEntries([...subscriptions].map(([as, { heard, subscription }]) => [as, { ...heard, position: subscription?.position ?? null }])),
     publishes: Object.fromEntries(publishes),
