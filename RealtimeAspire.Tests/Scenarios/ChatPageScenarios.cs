@@ -74,14 +74,15 @@ public sealed class ChatPageScenarios(Topology topology, Browser browser) : ICla
         await Expect(page.GetByText($"message {Said}", new() { Exact = true })).ToBeVisibleAsync();
         Assert.True(await page.Stored().CountAsync() < Said);
 
-        // What is looked at stays where it is while older messages come before it.
-        await Eventually.BecomesTrueAsync(
-            async () =>
-            {
-                await page.Locator("[data-part=scroller]").EvaluateAsync("scroller => scroller.scrollTop = 0");
-                return await page.Stored().CountAsync() == Said;
-            },
-            "what was said before does not come");
+        // What is looked at stays in sight while older messages come before it.
+        var scroller = page.Locator("[data-part=scroller]");
+        while (await page.Stored().CountAsync() is var count && count < Said)
+        {
+            var oldest = page.Locator($"[data-offset='{(await page.OffsetsAsync())[0]}']");
+            await scroller.EvaluateAsync("scroller => scroller.scrollTop = 0");
+            await Expect(page.Stored()).Not.ToHaveCountAsync(count);
+            await Expect(oldest).ToBeInViewportAsync();
+        }
 
         var offsets = await page.OffsetsAsync();
         Assert.Equal(Enumerable.Range(1, Said).Select(i => (long)i), offsets);
