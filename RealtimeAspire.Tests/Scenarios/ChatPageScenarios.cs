@@ -78,7 +78,7 @@ public sealed class ChatPageScenarios(Topology topology, Browser browser) : ICla
         var scroller = page.Locator("[data-part=scroller]");
         while (await page.Stored().CountAsync() is var count && count < Said)
         {
-            var oldest = page.Locator($"[data-offset='{(await page.OffsetsAsync())[0]}']");
+            var oldest = page.Locator($"li[data-offset='{(await page.OffsetsAsync())[0]}']");
             await scroller.EvaluateAsync("scroller => scroller.scrollTop = 0");
             await Expect(page.Stored()).Not.ToHaveCountAsync(count);
             await Expect(oldest).ToBeInViewportAsync();

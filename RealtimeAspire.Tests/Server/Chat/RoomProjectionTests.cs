@@ -150,16 +150,16 @@ public sealed class RoomProjectionTests
         return room;
     }
 
-    private static RoomEvent Said(long offset, string? by, string text, long? replyTo = null, long? thread = null, string[]? mentions = null) =>
-        new RoomEvent.Said(offset, by, Start.AddSeconds(offset), text, replyTo, thread, mentions ?? [], []);
+    private static RoomEvent.Said Said(long offset, string? by, string text, long? replyTo = null, long? thread = null, string[]? mentions = null) =>
+        new(offset, by, Start.AddSeconds(offset), text, replyTo, thread, mentions ?? [], []);
 
-    private static RoomEvent Edited(long offset, string? by, long target, string text) => new RoomEvent.Edited(offset, by, Start.AddSeconds(offset), target, text, []);
+    private static RoomEvent.Edited Edited(long offset, string? by, long target, string text) => new(offset, by, Start.AddSeconds(offset), target, text, []);
 
-    private static RoomEvent Deleted(long offset, string? by, long target, string? moderator = null) => new RoomEvent.Deleted(offset, by, Start.AddSeconds(offset), target, by is null ? moderator : null);
+    private static RoomEvent.Deleted Deleted(long offset, string? by, long target, string? moderator = null) => new(offset, by, Start.AddSeconds(offset), target, by is null ? moderator : null);
 
-    private static RoomEvent Reacted(long offset, string? by, long target, string emoji, bool on = true) => new RoomEvent.Reacted(offset, by, Start.AddSeconds(offset), target, emoji, on);
+    private static RoomEvent.Reacted Reacted(long offset, string? by, long target, string emoji, bool on = true) => new(offset, by, Start.AddSeconds(offset), target, emoji, on);
 
-    private static RoomEvent Pinned(long offset, string? by, long target, bool on = true) => new RoomEvent.Pinned(offset, by, Start.AddSeconds(offset), target, on);
+    private static RoomEvent.Pinned Pinned(long offset, string? by, long target, bool on = true) => new(offset, by, Start.AddSeconds(offset), target, on);
 
     private static LoggedEvent Logged(long offset, string name, string? entity, string payload) => new()
     {
