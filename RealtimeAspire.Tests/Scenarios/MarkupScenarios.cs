@@ -62,6 +62,7 @@ public sealed class MarkupScenarios(Topology topology, Browser browser) : IClass
 
     private const string MadeOf = """
         () => [...document.querySelectorAll("[data-testid=message] *")]
+          .filter(made => !made.matches(".bubble-line > .tools > button.tool[data-action]") || made.children.length > 0)
           .filter(made => !["P", "B", "SPAN", "TIME", "DIV", "A"].includes(made.tagName) || [...made.attributes].some(one => one.name.startsWith("on") || one.name === "srcdoc")
             || (made.tagName === "A" && (!/^https?:\/\/(example\.test|www\.w3\.org)\//.test(made.getAttribute("href")) || made.rel !== "noopener noreferrer nofollow")))
           .map(made => made.outerHTML)

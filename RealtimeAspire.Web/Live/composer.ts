@@ -1,4 +1,4 @@
-// Where a message is written. Enter sends, Shift+Enter starts a line; the focus stays.
+// Where a message is written, or written anew. Enter sends, Shift+Enter starts a line, Escape leaves a message as it was; the focus stays.
 
 import { part } from "./parts.js";
 
@@ -6,6 +6,8 @@ const nearLimit = 0.9;
 
 export interface ComposerEvents {
   send(text: string): void;
+  /** The message of this offset is to say this. */
+  edit(offset: number, text: string): void;
   changed(text: string): void;
 }
 
@@ -13,6 +15,9 @@ export class Composer {
   readonly #input: HTMLTextAreaElement;
   readonly #send: HTMLButtonElement;
   readonly #left: HTMLElement;
+  readonly #editing: HTMLElement;
+  /** What is written anew, and what had been typed before. */
+  #edited: { readonly offset: number; readonly before: string } | undefined;
   readonly #events: ComposerEvents;
 
   constructor(root: HTMLElement, text: string, events: ComposerEvents) {
@@ -20,6 +25,8 @@ export class Composer {
     this.#input = part(root, "input");
     this.#send = part(root, "send");
     this.#left = part(root, "left");
+    this.#editing = part(root, "editing");
+    part(root, "stop-editing").addEventListener("click", () => this.#stop());
     this.#events = events;
 
     // What was typed before this script ran stays.
@@ -28,6 +35,7 @@ export class Composer {
 
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", event => {
+      if (event.key === "Escape" && this.#edited) this.#stop();
       // While a word is being composed (Japanese, Chinese), Enter ends the word.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
@@ -46,9 +54,32 @@ export class Composer {
     if (matchMedia("(pointer: fine)").matches) this.#input.focus({ preventScroll: true });
   }
 
+  /** From now on it is about a message that is there. */
+  edit(offset: number, text: string): void {
+    this.#edited = { offset, before: this.#edited?.before ?? this.#input.value };
+    this.#editing.hidden = false;
+    this.#input.value = text;
+    this.#changed();
+    this.#input.focus();
+  }
+
+  #stop(): void {
+    this.#input.value = this.#edited?.before ?? "";
+    this.#edited = undefined;
+    this.#editing.hidden = true;
+    this.#changed();
+    this.#input.focus();
+  }
+
   #submit(): void {
     const text = this.#input.value.trim();
     if (text === "") return;
+    if (this.#edited) {
+      const { offset } = this.#edited;
+      this.#stop();
+      this.#events.edit(offset, text);
+      return;
+    }
     this.#input.value = "";
     this.#changed();
     this.#input.focus();
@@ -59,7 +90,8 @@ export class Composer {
     const { value, maxLength } = this.#input;
     this.#send.disabled = value.trim() === "";
     this.#left.textContent = value.length >= maxLength * nearLimit ? `${maxLength - value.length} left` : "";
-    this.#events.changed(value);
+    // What is kept over a reload is what is new.
+    this.#events.changed(this.#edited?.before ?? value);
     if (!CSS.supports("field-sizing", "content")) {
       this.#input.style.height = "auto";
       this.#input.style.height = `${this.#input.scrollHeight}px`;

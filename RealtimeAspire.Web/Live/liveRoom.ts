@@ -8,13 +8,16 @@ import { Kept } from "./kept.js";
 import { dayOf, MessageList } from "./messageList.js";
 import { PageClient, type Outcome } from "./pageClient.js";
 import { part } from "./parts.js";
+import { readPast } from "./roomHistory.js";
 import * as rooms from "./room.js";
-import { rows, type Row } from "./rows.js";
+import { rows, type Older, type Row } from "./rows.js";
 
 /** The page shows the newest messages, also after a reload: so it begins with them each time, and keeps no position. */
 const window = 50;
 /** Lines kept on a page that stays open. */
 const keptLines = 1_000;
+/** With fewer messages than this a screen may not be full. */
+const fewLines = 30;
 /** Milliseconds until a room that was refused is asked for again, at least, and what is added: rights do not change by the second. */
 const refusedFor = 2_000;
 const refusedAgain = { first: 2_000, longest: 8_000 };
@@ -30,6 +33,7 @@ export class LiveRoom extends HTMLElement {
   #composer!: Composer;
   #view!: ConnectionStateElement;
   #loading: "waiting" | "here" | "shown" = "waiting";
+  #older: Older = "there";
   #drawing: ReturnType<typeof setTimeout> | undefined;
   #unread = 0;
   #title = "";
@@ -48,9 +52,14 @@ export class LiveRoom extends HTMLElement {
     this.#list = new MessageList(this, {
       retry: id => this.#sendAgain(id),
       discard: id => this.#change(rooms.discard(this.#room, id)),
+      older: () => void this.#loadOlder(),
+      react: (offset, emoji) => this.#react(offset, emoji),
+      edit: offset => this.#edit(offset),
+      remove: offset => this.#remove(offset),
     });
     this.#composer = new Composer(this, this.#kept.text, {
       send: text => this.#write(text),
+      edit: (offset, text) => this.#act(rooms.chatEdit, offset, { text }),
       changed: text => { this.#kept.text = text; },
     });
     this.#view = part<ConnectionStateElement>(this, "connection-state");
@@ -91,6 +100,7 @@ export class LiveRoom extends HTMLElement {
       });
       attempt = 0;
       this.#view.refused = undefined;
+      if (this.#room.lines.length < fewLines && this.#room.position) await this.#loadOlder();
       if (this.#loading === "waiting") this.#loading = "here";
       this.#redraw();
       const error = await subscription.closed;
@@ -107,6 +117,51 @@ export class LiveRoom extends HTMLElement {
     setTimeout(again, wait);
   }
 
+  /** What was said before the oldest message that is here. */
+  async #loadOlder(): Promise<void> {
+    const { generation, complete } = this.#room;
+    const before = rooms.oldest(this.#room);
+    if (complete || before === 1 || this.#older === "loading") return;
+    this.#older = "loading";
+    this.#redraw();
+    try {
+      const past = await readPast(this.#page, this.#room.topic, before);
+      this.#older = "there";
+      if (generation === this.#room.generation) this.#change(rooms.unfold(this.#room, past.messages, past.complete));
+    } catch {
+      // The list says so, and asks again when the reader does.
+      this.#older = "failed";
+    }
+    this.#redraw();
+  }
+
+  #react(offset: number, emoji: string): void {
+    const reaction = this.#message(offset)?.reactions.find(known => known.emoji === emoji);
+    this.#act(rooms.chatReaction, offset, { emoji, on: !reaction?.users.includes(this.#room.me) });
+  }
+
+  #edit(offset: number): void {
+    const message = this.#message(offset);
+    if (message) this.#composer.edit(offset, message.text);
+  }
+
+  #remove(offset: number): void {
+    if (confirm("Delete this message for everybody?")) this.#act(rooms.chatDelete, offset, {});
+  }
+
+  #act(event: string, offset: number, payload: unknown): void {
+    this.#say(this.#page.client.state.name === "connected" ? "" : "What you did is done when the connection is back.");
+    this.#page.act(this.#room.topic, event, offset, payload);
+  }
+
+  #say(text: string): void {
+    part(this, "said").textContent = text;
+  }
+
+  #message(offset: number): rooms.Message | undefined {
+    return this.#room.lines.find(line => line.kind === "message" && line.generation === this.#room.generation && line.offset === offset) as rooms.Message | undefined;
+  }
+
   #write(text: string): void {
     const id = newId();
     this.#change(rooms.write(this.#room, id, text, Date.now()));
@@ -121,7 +176,11 @@ export class LiveRoom extends HTMLElement {
     if (text !== undefined) this.#page.send(this.#room.topic, id, text);
   }
 
-  #learn({ id, ...outcome }: Outcome): void {
+  #learn({ id, event, ...outcome }: Outcome): void {
+    if (event !== rooms.chatMessage) {
+      this.#say("error" in outcome ? outcome.error.message : "");
+      return;
+    }
     this.#change("reply" in outcome ? rooms.confirm(this.#room, id, outcome.reply) : rooms.fail(this.#room, id, outcome.error.message));
   }
 
@@ -164,6 +223,6 @@ export class LiveRoom extends HTMLElement {
   }
 
   #rows(): readonly Row[] {
-    return rows(this.#room, this.#page.client.state.name === "connected", dayOf);
+    return rows(this.#room, this.#page.client.state.name === "connected", dayOf, this.#older);
   }
 }

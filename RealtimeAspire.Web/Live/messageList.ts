@@ -1,17 +1,24 @@
 // Draws rows into the list and owns the scroll position: it follows the newest message while the reader is at the bottom
 // and stands still while the reader is further up.
 
-import { avatar } from "./avatar.js";
-import { messageText } from "./messageText.js";
-import { element, part } from "./parts.js";
-import type { MessageRow, Row } from "./rows.js";
+import { fill } from "./messageItem.js";
+import { part } from "./parts.js";
+import type { Row } from "./rows.js";
 
 /** Closer to the bottom than this counts as reading along. */
 const nearBottom = 48;
 
+/** Closer to the top than this, in heights of the list, wants what is before. */
+const nearTop = 1;
+
 export interface MessageListEvents {
   retry(id: string): void;
   discard(id: string): void;
+  /** The reader comes to the oldest that is here, or asks for what is before it. */
+  older(): void;
+  react(offset: number, emoji: string): void;
+  edit(offset: number): void;
+  remove(offset: number): void;
 }
 
 export class MessageList {
@@ -114,7 +121,7 @@ export class MessageList {
       const signature = JSON.stringify(row);
       if (drawn.signature !== signature) {
         drawn.signature = signature;
-        fill(drawn.element, row);
+        keepFocus(drawn.element, () => fill(drawn.element, row));
       }
     }
     return added;
@@ -122,13 +129,15 @@ export class MessageList {
 
   #firstVisible(): Element | undefined {
     const { top } = this.#scroller.getBoundingClientRect();
-    return Array.from(this.#list.children).find(child => child.getBoundingClientRect().bottom > top);
+    // Of messages, which stay when something comes before them.
+    return Array.from(this.#list.children).find(child => child.classList.contains("message") && child.getBoundingClientRect().bottom > top);
   }
 
   #scrolled(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     this.#atBottom = scrollHeight - scrollTop - clientHeight < nearBottom;
     if (this.#atBottom) this.#setUnseen(0);
+    if (scrollTop < nearTop * clientHeight) this.#events.older();
   }
 
   #setUnseen(count: number): void {
@@ -137,92 +146,38 @@ export class MessageList {
     this.#pillText.textContent = count === 1 ? "1 new message" : `${count} new messages`;
   }
 
-  #clicked(event: Event): void {
-    const button = (event.target as Element).closest<HTMLButtonElement>("button[data-action]");
-    const id = button?.dataset["id"];
-    if (!button || id === undefined) return;
-    if (button.dataset["action"] === "retry") this.#events.retry(id);
-    else this.#events.discard(id);
+  #clicked({ target }: Event): void {
+    const button = (target as Element).closest<HTMLButtonElement>("button[data-action]");
+    this.#choose(button ? undefined : (target as Element).closest<HTMLElement>(".message"));
+    if (!button) return;
+    const { action, id = "", emoji = "", offset } = button.dataset;
+    switch (action) {
+      case "retry": return this.#events.retry(id);
+      case "discard": return this.#events.discard(id);
+      case "older": return this.#events.older();
+      case "react": return this.#events.react(Number(offset), emoji);
+      case "edit": return this.#events.edit(Number(offset));
+      case "delete": return this.#events.remove(Number(offset));
+    }
+  }
+
+  /** What is tapped shows what can be done to it, until something else is. */
+  #choose(message: HTMLElement | null | undefined): void {
+    for (const chosen of this.#list.querySelectorAll(".chosen")) {
+      if (chosen !== message) chosen.classList.remove("chosen");
+    }
+    message?.classList.toggle("chosen");
   }
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const otherYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-
-function fill(item: HTMLElement, row: Row): void {
-  const arriving = item.classList.contains("arriving");
-  switch (row.kind) {
-    case "start":
-      item.className = "start";
-      item.textContent = row.complete ? "The beginning of this room" : "Earlier messages are kept, but not shown here";
-      break;
-    case "day":
-      item.className = "day";
-      item.replaceChildren(element("span", "", dayName(row.at)));
-      break;
-    case "notice":
-      item.className = "notice";
-      item.replaceChildren(element("span", "", row.text));
-      break;
-    case "message":
-      fillMessage(item, row);
-      break;
-  }
-  if (arriving) item.classList.add("arriving");
-}
-
-function fillMessage(item: HTMLElement, row: MessageRow): void {
-  item.className = "message";
-  item.classList.toggle("mine", row.mine);
-  item.classList.toggle("first", row.first);
-  item.classList.toggle("last", row.last);
-  item.dataset["testid"] = "message";
-  item.dataset["state"] = row.state;
-  item.dataset["author"] = row.author;
-  if (row.offset === undefined) delete item.dataset["offset"];
-  else item.dataset["offset"] = `${row.offset}`;
-
-  const time = element("time", "", clock.format(row.at));
-  time.dateTime = new Date(row.at).toISOString();
-  time.title = moment.format(row.at);
-
-  // Shown above the first of a run; read out with each.
-  const byline = element("p", row.first && !row.mine ? "byline" : "byline visually-hidden",
-    element("b", "", row.mine ? "You" : row.author), " ", time);
-  const bubble = element("p", "bubble", ...messageText(row.text));
-  bubble.dataset["testid"] = "message-text";
-  bubble.title = time.title;
-
-  const content = element("div", "content", byline, bubble);
-  const footer = row.mine ? status(row) : undefined;
-  if (footer) content.append(footer);
-  item.replaceChildren(...(row.mine ? [] : [row.first ? avatar(row.author) : element("span", "avatar-space")]), content);
-}
-
-function status(row: MessageRow): HTMLElement | undefined {
-  if (row.state === "failed") {
-    const footer = element("p", "status failed", `Not sent. ${row.reason ?? ""} `.trimEnd(), " ",
-      action("retry", "Try again", row.id), action("discard", "Discard", row.id));
-    footer.role = "alert";
-    return footer;
-  }
-  if (!row.last) return undefined;
-  switch (row.state) {
-    case "sending": return element("p", "status sending", "Sending…");
-    case "waiting": return element("p", "status", "Waits for the connection");
-    default: return element("p", "status", `Sent ${clock.format(row.at)}`);
-  }
-}
-
-function action(name: string, label: string, id: string): HTMLElement {
-  const button = element("button", "link", label);
-  button.type = "button";
-  button.dataset["action"] = name;
-  button.dataset["id"] = id;
-  return button;
+/** Whoever has just pressed a button in an item goes on from the one that takes its place. */
+function keepFocus(item: HTMLElement, fill: () => void): void {
+  const focused = item.contains(document.activeElement) ? (document.activeElement as HTMLElement).dataset : undefined;
+  fill();
+  if (!focused) return;
+  const { action, emoji } = focused;
+  const same = Array.from(item.querySelectorAll<HTMLButtonElement>("button[data-action]")).find(({ dataset }) => dataset["action"] === action && dataset["emoji"] === emoji);
+  same?.focus({ preventScroll: true });
 }
 
 /** The local calendar day, for comparing. */
@@ -231,12 +186,3 @@ export function dayOf(at: number): string {
   return `${date.getFullYear()}-${date.getMonth()}-${date.getDate()}`;
 }
 
-function dayName(at: number): string {
-  const midnight = (time: number) => new Date(time).setHours(0, 0, 0, 0);
-  const days = Math.round((midnight(at) - midnight(Date.now())) / 86_400_000);
-  if (days === 0 || days === -1) {
-    const name = relative.format(days, "day");
-    return name.charAt(0).toLocaleUpperCase() + name.slice(1);
-  }
-  return (days > -180 && days < 1 ? weekday : otherYear).format(at);
-}

@@ -1,11 +1,11 @@
 // The page's one client: it stays while the user goes from room to room, and sends what was written in one that was left.
 
-import { RealtimeClient, type OutboxItem, type PublishReply, type RealtimeError } from "@realtimeaspire/client";
+import { newId, RealtimeClient, type OutboxItem, type PublishReply, type RealtimeError } from "@realtimeaspire/client";
 import { Kept, outboxOf } from "./kept.js";
 import { chatMessage } from "./room.js";
 import { Session } from "./session.js";
 
-export type Outcome = { readonly id: string } & ({ readonly reply: PublishReply } | { readonly error: RealtimeError });
+export type Outcome = { readonly id: string; readonly event: string } & ({ readonly reply: PublishReply } | { readonly error: RealtimeError });
 
 /** Milliseconds. Going from one room to the next keeps the connection. */
 const linger = 2_000;
@@ -14,15 +14,17 @@ let page: PageClient | undefined;
 
 export class PageClient {
   readonly client: RealtimeClient;
+  readonly #api: string;
+  readonly #session = new Session();
   readonly #user: string;
   readonly #rooms = new Map<string, (outcome: Outcome) => void>();
   #release: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(api: string, user: string) {
-    const session = new Session();
+    this.#api = api;
     this.#user = user;
     this.client = new RealtimeClient(api, {
-      token: renew => session.token(renew),
+      token: renew => this.#session.token(renew),
       outbox: {
         store: outboxOf(user),
         onLateOutcome: ({ item, ...outcome }) => this.#tell(item, outcome),
@@ -45,10 +47,31 @@ export class PageClient {
     };
   }
 
+  /** Asks the API over HTTP, once more with another token where this one is refused. */
+  async get<T>(path: string, renew = false): Promise<T> {
+    const response = await fetch(new URL(path, this.#api), {
+      headers: { accept: "application/json", authorization: `Bearer ${await this.#session.token(renew)}` },
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (response.status === 401 && !renew) return this.get<T>(path, true);
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return await response.json() as T;
+  }
+
   send(topic: string, id: string, text: string): void {
-    const item = { request: { topic, event: chatMessage, payload: { text }, id }, at: Date.now() };
+    this.#publish({ topic, event: chatMessage, payload: { text }, id });
+  }
+
+  /** Does something to a message. What becomes of it is told like that of a message. */
+  act(topic: string, event: string, offset: number, payload: unknown): void {
+    this.#publish({ topic, event, payload, id: newId(), entityId: `${offset}` });
+  }
+
+  #publish(request: OutboxItem["request"]): void {
+    const item = { request, at: Date.now() };
     const isClosed = this.client.state.name === "closed";
-    this.client.publish(topic, chatMessage, { text }, { id }).then(
+    const { topic, event, payload, ...options } = request;
+    this.client.publish(topic, event, payload, options).then(
       reply => this.#tell(item, { reply }),
       (error: RealtimeError) => {
         // The client's end is no outcome of what waits then: the next page sends it.
@@ -61,11 +84,11 @@ export class PageClient {
   }
 
   #tell({ request, at }: OutboxItem, outcome: { readonly reply: PublishReply } | { readonly error: RealtimeError }): void {
-    const { topic, id, payload } = request;
+    const { topic, event, id, payload } = request;
     const told = this.#rooms.get(topic);
     if (told) {
-      told({ id, ...outcome });
-    } else if ("error" in outcome) {
+      told({ id, event, ...outcome });
+    } else if ("error" in outcome && event === chatMessage) {
       const kept = new Kept(this.#user, topic);
       kept.failed = [...kept.failed, { id, text: (payload as { text: string }).text, at, reason: outcome.error.message }];
     }

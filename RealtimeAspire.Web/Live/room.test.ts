@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxItem, TopicEvent } from "@realtimeaspire/client";
-import { confirm, fail, lose, openRoom, receive, retry, takeOver, trim, write, type Room } from "./room.js";
+import { confirm, fail, lose, openRoom, receive, retry, takeOver, trim, unfold, write, type Message, type Room } from "./room.js";
 import { rows } from "./rows.js";
 
 const topic = "room:general";
@@ -83,6 +83,49 @@ test("what an earlier page has left is a draft here, once, and only of this room
   const room = takeOver(write(live(1), "mine", "hello", 0), [item("mine"), item("left"), item("other", "room:other")]);
   assert.deepEqual(room.drafts.map(draft => [draft.id, draft.text, draft.at, draft.state]), [["mine", "hello", 0, "sending"], ["left", "left", 5, "sending"]]);
   assert.equal(takeOver(room, [item("left")]), room);
+});
+
+const done = (offset: number, name: string, target: number, user: string, payload: unknown): TopicEvent =>
+  ({ ...event(offset, { user }), event: `chat:${name}`, data: { entity_id: `${target}`, payload, user_id: user, timestamp: new Date(0).toISOString() } });
+const message = (room: Room, offset: number) => room.lines.find(line => line.kind === "message" && line.offset === offset) as Message;
+
+test("only the author edits, and what was edited says so", () => {
+  const room = all(live(2), [done(3, "edit", 1, "ada", { text: "anew" }), done(4, "edit", 2, "eve", { text: "forged" })]);
+  assert.deepEqual([message(room, 1).text, message(room, 1).edited], ["anew", true]);
+  assert.deepEqual([message(room, 2).text, message(room, 2).edited], ["message 2", false]);
+});
+
+test("the author and the server delete, nobody else, and nothing is done to what is deleted", () => {
+  const room = all(live(3), [
+    done(4, "delete", 1, "eve", {}), done(5, "delete", 2, "ada", {}), done(6, "delete", 3, "", { by: "moderator" }),
+    done(7, "edit", 2, "ada", { text: "back" }), done(8, "reaction", 3, "bob", { emoji: "👍", on: true }),
+  ]);
+  assert.deepEqual(room.lines.map(line => (line.kind === "message" ? [line.deleted, line.text] : [])), [[false, "message 1"], [true, ""], [true, ""]]);
+  assert.deepEqual(message(room, 3).reactions, []);
+});
+
+test("a reaction is there or not, whichever was said last, however often", () => {
+  const on = (offset: number, user: string, is = true) => done(offset, "reaction", 1, user, { emoji: "👍", on: is });
+  const room = all(live(1), [on(2, "bob"), on(3, "bob"), on(4, "eve"), on(5, "bob", false)]);
+  assert.deepEqual(message(room, 1).reactions, [{ emoji: "👍", users: ["eve"], others: 0 }]);
+  assert.deepEqual(message(receive(room, on(6, "eve", false)), 1).reactions, []);
+});
+
+test("what is done to a message that is not here, or that has another form, changes nothing but the position", () => {
+  const room = live(1);
+  const after = all(room, [done(2, "edit", 9, "ada", { text: "x" }), done(3, "edit", 1, "ada", { text: 7 }), done(4, "reaction", 1, "ada", null)]);
+  assert.equal(after.lines, room.lines);
+  assert.equal(after.position?.offset, 4);
+});
+
+test("a page of the past stands before what is here, each message once, and says whether there is more", () => {
+  const past = (offset: number) => ({ ...message(live(9), offset), id: `offset ${offset}` });
+  const room = all(openRoom(topic, "grace"), [event(8), event(9)]);
+  const more = unfold(room, [past(6), past(7), past(8)], false);
+  assert.deepEqual(offsets(more), [6, 7, 8, 9]);
+  assert.equal(message(more, 8).id, "id-8");
+  const olders = (of: Room) => rows(of, true, () => "today", "loading").flatMap(row => (row.kind === "start" ? [row.older] : []));
+  assert.deepEqual([olders(more), olders(unfold(more, [past(2)], true))], [["loading"], ["none"]]);
 });
 
 test("trimming keeps the newest lines", () => {
