@@ -14,9 +14,6 @@ export interface ChangedMembers {
   })[];
 }
 
-/** A message in a room. */
-export interface ChatMessage {
-  /** 1 to 4000 characters. */
 /** Takes back the message that entity_id names: by its author, or by the server for a moderator. */
 export interface ChatDelete {
   /** The moderator. From clients it means nothing. 1 to 255 characters. */
@@ -81,30 +78,6 @@ export interface LeftMembers {
   readonly users: readonly string[];
 }
 
-/** How many are on the topic. */
-export interface Occupancy {
-  readonly connections: number;
-  readonly users: number;
-}
-
-/** Who is on the topic; what follows changes this. */
-export interface PresentMembers {
-  readonly members: readonly ({
-    readonly user: string;
-    readonly status: "online" | "away" | "dnd" | "offline";
-    readonly connections: readonly ({
-      readonly transport: string;
-      readonly active: boolean;
-      readonly data?: unknown;
-    })[];
-    readonly text?: string | null;
-  })[];
-  /** How many are on the topic. */
-  readonly occupancy: {
-    readonly connections: number;
-    readonly users: number;
-  };
-  readonly complete: boolean;
 /** A notification has come into the user's inbox. */
 export interface NewNotification {
   readonly id: string;
@@ -144,6 +117,32 @@ export interface NotificationsRemoved {
   readonly unread: number;
 }
 
+/** How many are on the topic. */
+export interface Occupancy {
+  readonly connections: number;
+  readonly users: number;
+}
+
+/** Who is on the topic; what follows changes this. */
+export interface PresentMembers {
+  readonly members: readonly ({
+    readonly user: string;
+    readonly status: "online" | "away" | "dnd" | "offline";
+    readonly connections: readonly ({
+      readonly transport: string;
+      readonly active: boolean;
+      readonly data?: unknown;
+    })[];
+    readonly text?: string | null;
+  })[];
+  /** How many are on the topic. */
+  readonly occupancy: {
+    readonly connections: number;
+    readonly users: number;
+  };
+  readonly complete: boolean;
+}
+
 /** Something unusual that was seen. */
 export interface SecuritySignal {
   readonly id: string;
@@ -177,18 +176,18 @@ export interface RealtimeEvents {
   "chat:delete": ChatDelete;
   "chat:edit": ChatEdit;
   "chat:message": ChatMessage;
+  "chat:pin": ChatPin;
+  "chat:reaction": ChatReaction;
+  "chat:read": ChatRead;
   "cursor": Cursor;
+  "notification:new": NewNotification;
+  "notification:read": NotificationsRead;
+  "notification:removed": NotificationsRemoved;
   "presence:join": ChangedMembers;
   "presence:leave": LeftMembers;
   "presence:members": PresentMembers;
   "presence:occupancy": Occupancy;
   "presence:update": ChangedMembers;
-  "notification:new": NewNotification;
-  "notification:read": NotificationsRead;
-  "notification:removed": NotificationsRemoved;
-  "chat:pin": ChatPin;
-  "chat:reaction": ChatReaction;
-  "chat:read": ChatRead;
   "security:signal": SecuritySignal;
   "typing": Typing;
 }
