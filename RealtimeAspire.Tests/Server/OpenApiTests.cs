@@ -76,12 +76,12 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     public void No_operation_is_left_out() => Assert.Equal(
         [
             "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections", "/connections/{connection}", "/events",
-            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
+            "/keys", "/keys/{id}", "/keys/{id}/rotation", "/presence", "/receipts", "/rooms", "/signals", "/signals/actions", "/signals/actions/{id}",
             "/signing-keys", "/signing-keys/{keyId}", "/tenants", "/tenants/{tenant}", "/tenants/{tenant}/export", "/topics", "/topics/events",
             "/topics/poll", "/topics/stream", "/topics/{topic}",
             "/topics/{topic}/calls/{method}", "/topics/{topic}/cursors/{consumer}", "/topics/{topic}/events", "/topics/{topic}/members",
-            "/topics/{topic}/members/{user}", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections",
-            "/users/{user}/subscriptions", "/users/{user}/subscriptions/{topic}",
+            "/topics/{topic}/members/{user}", "/topics/{topic}/presence", "/topics/{topic}/privacy", "/topics/{topic}/subscribers", "/users/{user}/connections",
+            "/users/{user}/presence", "/users/{user}/subscriptions", "/users/{user}/subscriptions/{topic}",
         ],
         _document.Paths.Keys.Order(StringComparer.Ordinal));
 
