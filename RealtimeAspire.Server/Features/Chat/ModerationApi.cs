@@ -70,7 +70,7 @@ internal static class ModerationApi
             .WithSummary("What members have reported, the oldest first.")
             .Produces<ReportList>()
             .WithErrors(Errors);
-        rooms.MapPut("/{room}/reports/{report:long}/resolution", ResolveAsync)
+        rooms.MapPut("/{room}/reports/{report}/resolution", ResolveAsync)
             .WithSummary("A report was dealt with.")
             .WithBody<ResolutionRequest>()
             .Produces(StatusCodes.Status204NoContent)
