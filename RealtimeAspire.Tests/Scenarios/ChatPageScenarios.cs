@@ -1,4 +1,6 @@
+using System.Net.Http.Json;
 using Microsoft.Playwright;
+using RealtimeAspire.Tests.Server;
 using static Microsoft.Playwright.Assertions;
 
 namespace RealtimeAspire.Tests.Scenarios;
@@ -88,6 +90,73 @@ public sealed class ChatPageScenarios(Topology topology, Browser browser) : ICla
         Assert.Equal(Enumerable.Range(1, Said).Select(i => (long)i), offsets);
         await Expect(page.GetByTestId("message-text").Nth(2)).ToHaveTextAsync("edited since (edited)");
         await Expect(page.GetByText("The beginning of this room")).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task Who_is_here_who_types_and_what_is_unread_is_seen()
+    {
+        var room = WebPages.NewName("lounge");
+        var (ada, complaints) = await browser.OpenAsync();
+        await ada.SignInAsync(topology, "ada");
+        await ada.OpenRoomAsync(topology, room);
+        var (grace, _) = await browser.OpenAsync(width: 390, height: 844);
+        await grace.SignInAsync(topology, "grace");
+        await grace.OpenRoomAsync(topology, room);
+        await Expect(ada.GetByTestId("people")).ToHaveTextAsync("2 here");
+
+        await grace.GetByTestId("composer").PressSequentiallyAsync("hello");
+        await Expect(ada.GetByTestId("typing")).ToHaveTextAsync("grace is typing…");
+        await ada.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, "typing-desktop.png") });
+        await grace.GetByTestId("composer").PressAsync("Enter");
+        await Expect(ada.GetByTestId("message-text")).ToHaveTextAsync(["hello"]);
+        await Expect(ada.GetByTestId("typing")).ToHaveTextAsync("");
+
+        // What she has seen is read; what is said when she has left is not.
+        using var http = await topology.HttpAsync("ada");
+        await Eventually.BecomesTrueAsync(
+            async () => (await http.GetStringAsync($"/rooms/{room}/positions", Topology.Cancelled)).Contains("\"ada\"", StringComparison.Ordinal), "what is on the screen is not read");
+        await ada.GotoAsync(topology.Web.ToString());
+        await Expect(grace.GetByTestId("people")).ToHaveTextAsync("1 here", new() { Timeout = 30_000 });
+        await grace.SayAsync("are you there?");
+        await grace.SayAsync("well then");
+        await Expect(grace.Stored()).ToHaveCountAsync(3);
+        await ada.ReloadAsync();
+        await Expect(ada.Locator($"[data-room='{room}']").GetByTestId("unread")).ToHaveTextAsync("2 unread");
+        Assert.Empty(complaints);
+    }
+
+    [Fact]
+    public async Task A_notification_rings_on_every_device_and_what_is_read_on_one_is_read_on_all()
+    {
+        var user = WebPages.NewName("iris");
+        var (desk, complaints) = await browser.OpenAsync();
+        await desk.SignInAsync(topology, user);
+        await Expect(desk.GetByTestId("bell-button")).ToBeVisibleAsync();
+        var (phone, _) = await browser.OpenAsync(width: 390, height: 844);
+        await phone.SignInAsync(topology, user);
+
+        using var backend = new HttpClient { BaseAddress = topology.Api };
+        backend.DefaultRequestHeaders.Authorization = new("Bearer", TestServer.Token("backend", tenant: null, """[{"topic":"*","operations":["*"]}]"""));
+        foreach (var title in (string[])["A build has failed", "Ada mentioned you"])
+        {
+            using var sent = await backend.PostAsJsonAsync(
+                "/notifications", new { to = new { user }, kind = "mention", title, body = "In #general, a minute ago", link = "/rooms/general" }, Topology.Cancelled);
+            Assert.Equal(201, (int)sent.StatusCode);
+        }
+
+        await Expect(desk.GetByTestId("bell-count")).ToHaveTextAsync("2");
+        await Expect(phone.GetByTestId("bell-count")).ToHaveTextAsync("2");
+        await phone.GetByTestId("bell-button").ClickAsync();
+        await Expect(phone.GetByTestId("notification")).ToHaveCountAsync(2);
+        await Expect(phone.GetByTestId("notification").First).ToContainTextAsync("Ada mentioned you");
+        await phone.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, "bell-phone.png") });
+        await desk.GetByTestId("bell-button").ClickAsync();
+        await desk.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, "bell-desktop.png") });
+
+        await phone.GetByTestId("bell-read").ClickAsync();
+        await Expect(desk.GetByTestId("bell-count")).ToBeHiddenAsync();
+        await Expect(phone.GetByTestId("bell-count")).ToBeHiddenAsync();
+        Assert.Empty(complaints);
     }
 
     private static ILocator ToolOf(IPage page, string text, string label) =>

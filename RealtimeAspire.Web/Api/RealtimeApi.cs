@@ -61,7 +61,7 @@ internal sealed record IssuedToken(
     [property: JsonPropertyName("expires_in")] int ExpiresIn);
 
 /// <summary>One room of the list. Public because the list's component hands it from prerendering to its circuit.</summary>
-public sealed record RoomSummary(string Topic, string Name, DateTimeOffset? LastEventAt);
+public sealed record RoomSummary(string Topic, string Name, DateTimeOffset? LastEventAt, long Unread = 0);
 
 /// <summary>The API said no (with a status), or nothing at all (without one).</summary>
 internal sealed class ApiException(HttpStatusCode? status, string message, Exception? inner = null) : Exception(message, inner)

@@ -9,6 +9,8 @@ export interface ComposerEvents {
   /** The message of this offset is to say this. */
   edit(offset: number, text: string): void;
   changed(text: string): void;
+  /** A key was pressed that changed the text. */
+  typed(): void;
 }
 
 export class Composer {
@@ -33,7 +35,10 @@ export class Composer {
     this.#input.value ||= text;
     this.#changed();
 
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => {
+      this.#changed();
+      if (this.#input.value !== "") this.#events.typed();
+    });
     this.#input.addEventListener("keydown", event => {
       if (event.key === "Escape" && this.#edited) this.#stop();
       // While a word is being composed (Japanese, Chinese), Enter ends the word.

@@ -1,14 +1,15 @@
 // <live-room>: one room on the page. Drives the value in room.ts with the client and draws it. Blazor renders the element with its
 // content once and leaves it alone from then on (data-permanent).
 
-import { backoff, newId, type RealtimeError } from "@realtimeaspire/client";
+import { backoff, newId, type RealtimeError, type SubscribeOptions } from "@realtimeaspire/client";
 import { Composer } from "./composer.js";
 import type { ConnectionStateElement } from "./connectionState.js";
 import { Kept } from "./kept.js";
 import { dayOf, MessageList } from "./messageList.js";
 import { PageClient, type Outcome } from "./pageClient.js";
 import { part } from "./parts.js";
-import { readPast } from "./roomHistory.js";
+import { readPast, roomPath } from "./roomHistory.js";
+import { RoomPeople } from "./roomPeople.js";
 import * as rooms from "./room.js";
 import { rows, type Older, type Row } from "./rows.js";
 
@@ -16,6 +17,8 @@ import { rows, type Older, type Row } from "./rows.js";
 const window = 50;
 /** Lines kept on a page that stays open. */
 const keptLines = 1_000;
+/** Milliseconds for which what is seen is gathered before it counts as read. */
+const readAfter = 500;
 /** With fewer messages than this a screen may not be full. */
 const fewLines = 30;
 /** Milliseconds until a room that was refused is asked for again, at least, and what is added: rights do not change by the second. */
@@ -31,6 +34,11 @@ export class LiveRoom extends HTMLElement {
   #kept!: Kept;
   #list!: MessageList;
   #composer!: Composer;
+  #people!: RoomPeople;
+  /** Whether this user may know who is here. */
+  #knowsPeople = true;
+  #readUpTo = 0;
+  #reading: ReturnType<typeof setTimeout> | undefined;
   #view!: ConnectionStateElement;
   #loading: "waiting" | "here" | "shown" = "waiting";
   #older: Older = "there";
@@ -61,7 +69,9 @@ export class LiveRoom extends HTMLElement {
       send: text => this.#write(text),
       edit: (offset, text) => this.#act(rooms.chatEdit, offset, { text }),
       changed: text => { this.#kept.text = text; },
+      typed: () => this.#people.typed(),
     });
+    this.#people = new RoomPeople(this, client, topic, user);
     this.#view = part<ConnectionStateElement>(this, "connection-state");
     // In a page that Blazor has put together the element within comes after this one.
     customElements.upgrade(this.#view);
@@ -81,6 +91,8 @@ export class LiveRoom extends HTMLElement {
     this.#mounted?.abort();
     this.#subscribed.abort();
     clearTimeout(this.#drawing);
+    clearTimeout(this.#reading);
+    this.#people.close();
     this.#list.dispose();
   }
 
@@ -88,7 +100,7 @@ export class LiveRoom extends HTMLElement {
     this.#subscribed.abort();
     const { signal } = this.#subscribed = new AbortController();
     try {
-      const subscription = await this.#page.client.subscribe(this.#room.topic, {
+      const options: SubscribeOptions = {
         rewind: { count: window },
         signal,
         onEvent: event => { if (!signal.aborted) this.#change(rooms.receive(this.#room, event)); },
@@ -97,7 +109,8 @@ export class LiveRoom extends HTMLElement {
           this.#change(rooms.lose(this.#room, recovery));
           void this.#subscribe();
         },
-      });
+      };
+      const subscription = await this.#page.client.subscribe(this.#room.topic, this.#knowsPeople ? this.#people.options(options) : options);
       attempt = 0;
       this.#view.refused = undefined;
       if (this.#room.lines.length < fewLines && this.#room.position) await this.#loadOlder();
@@ -106,6 +119,11 @@ export class LiveRoom extends HTMLElement {
       const error = await subscription.closed;
       if (error) throw error;
     } catch (error) {
+      // Who may read a room may not know who is in it, or nobody knows.
+      if (this.#knowsPeople && !signal.aborted && ["forbidden", "presence_not_offered"].includes((error as RealtimeError).code)) {
+        this.#knowsPeople = false;
+        return this.#subscribe(attempt);
+      }
       if (!signal.aborted && this.#page.client.state.name !== "closed") this.#refuse(error as RealtimeError, attempt, signal);
     }
   }
@@ -163,6 +181,7 @@ export class LiveRoom extends HTMLElement {
   }
 
   #write(text: string): void {
+    this.#people.stopped();
     const id = newId();
     this.#change(rooms.write(this.#room, id, text, Date.now()));
     this.#draw();
@@ -210,13 +229,28 @@ export class LiveRoom extends HTMLElement {
       this.#loading = "shown";
       this.#list.settled();
     }
+    this.#read();
     if (document.hidden && news > 0) {
       this.#unread += news;
       document.title = `(${this.#unread}) ${this.#title}`;
     }
   }
 
+  /** What is on the screen is read, and the user's other devices know that. */
+  #read(): void {
+    const newest = this.#room.position?.offset ?? 0;
+    if (document.hidden || !this.#list.atBottom || newest <= this.#readUpTo || this.#page.client.state.name !== "connected") return;
+    this.#reading ??= setTimeout(() => {
+      this.#reading = undefined;
+      const offset = this.#room.position?.offset ?? 0;
+      this.#readUpTo = offset;
+      // Not told: the next message tells it again.
+      this.#page.post(`${roomPath(this.#room.topic)}/read`, { offset }).catch(() => { this.#readUpTo = 0; });
+    }, readAfter);
+  }
+
   #looked(): void {
+    this.#read();
     if (document.hidden || this.#unread === 0) return;
     this.#unread = 0;
     document.title = this.#title;

@@ -3,6 +3,7 @@ import { ConnectionStateElement } from "./connectionState.js";
 import { forget } from "./kept.js";
 import { NetworkLab } from "./lab/networkLab.js";
 import { LiveRoom } from "./liveRoom.js";
+import { NotificationBell } from "./notificationBell.js";
 import { closePageClient } from "./pageClient.js";
 import { installThemeToggle } from "./theme.js";
 
@@ -10,6 +11,7 @@ installThemeToggle();
 customElements.define("connection-state", ConnectionStateElement);
 customElements.define("live-room", LiveRoom);
 customElements.define("network-lab", NetworkLab);
+customElements.define("notification-bell", NotificationBell);
 startCircuit();
 
 // Whoever signs in next must not find what this user wrote.

@@ -47,15 +47,25 @@ export class PageClient {
     };
   }
 
-  /** Asks the API over HTTP, once more with another token where this one is refused. */
-  async get<T>(path: string, renew = false): Promise<T> {
+  /** Asks the API over HTTP. */
+  async get<T>(path: string): Promise<T> {
+    return await (await this.#fetch(path, {})).json() as T;
+  }
+
+  /** Tells the API something over HTTP. */
+  async post(path: string, body: unknown): Promise<void> {
+    await this.#fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  }
+
+  /** Once more with another token where this one is refused. */
+  async #fetch(path: string, init: RequestInit, renew = false): Promise<Response> {
+    const authorization = `Bearer ${await this.#session.token(renew)}`;
     const response = await fetch(new URL(path, this.#api), {
-      headers: { accept: "application/json", authorization: `Bearer ${await this.#session.token(renew)}` },
-      signal: AbortSignal.timeout(10_000),
+      ...init, headers: { ...init.headers, accept: "application/json", authorization }, signal: AbortSignal.timeout(10_000),
     });
-    if (response.status === 401 && !renew) return this.get<T>(path, true);
+    if (response.status === 401 && !renew) return this.#fetch(path, init, true);
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
-    return await response.json() as T;
+    return response;
   }
 
   send(topic: string, id: string, text: string): void {

@@ -20,11 +20,14 @@ export interface Past {
   readonly complete: boolean;
 }
 
+export function roomPath(topic: string): string {
+  return `/rooms/${encodeURIComponent(topic.slice(topic.indexOf(":") + 1))}`;
+}
+
 /** The newest messages before an offset, or all of the newest. */
 export async function readPast(page: PageClient, topic: string, before: number | undefined): Promise<Past> {
-  const room = encodeURIComponent(topic.slice(topic.indexOf(":") + 1));
   const place = before === undefined ? "" : `&before=${before}`;
-  const { messages, hasBefore } = await page.get<{ messages: readonly Entry[]; hasBefore: boolean }>(`/rooms/${room}/messages?limit=${pageSize}${place}`);
+  const { messages, hasBefore } = await page.get<{ messages: readonly Entry[]; hasBefore: boolean }>(`${roomPath(topic)}/messages?limit=${pageSize}${place}`);
   return { messages: messages.map(toMessage), complete: !hasBefore };
 }
 
