@@ -55,7 +55,9 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
         var tables = await Database.ReadAllAsync<string>("""
             select c.relname::text from pg_class c where c.relnamespace = 'realtime'::regnamespace and c.relkind in ('r', 'p') and has_table_privilege('realtime_reader', c.oid, 'select')
             """);
-        Assert.Equal(["chat_edits", "chat_messages", "chat_reactions", "cursors", "events", "topics"], tables.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["chat_edits", "chat_messages", "chat_reactions", "cursors", "events", "inbox_devices", "inbox_entries", "inboxes", "notification_deliveries", "notifications", "topics"],
+            tables.Order(StringComparer.Ordinal));
         foreach (var table in tables)
         {
             Assert.Equal((1L, 0L), (await CountAsync(table, "a", "tenant = 'a'"), await CountAsync(table, "a", "tenant <> 'a'")));
@@ -238,6 +240,17 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
                       insert into realtime.chat_messages (tenant, topic_id, "offset", at, text, mentions, attachments, replies) select tenant, topic_id, 1, now(), 'x', '{}', '{}', 0 from topic),
                     edit as (insert into realtime.chat_edits select tenant, topic_id, 1, 2, 'x', now() from topic)
                     insert into realtime.chat_reactions select tenant, topic_id, 1, 'x', 'ada' from topic
+                    """, tenant);
+                await Database.ExecuteAsync("""
+                    with notification as (
+                      insert into realtime.notifications (tenant, notification_id, sender, request_id, content, kind, title, priority, created_at, expires_at, audience)
+                      values ($1, 'n', '', 'n', '', 'system', 'x', 'normal', now(), now() + interval '1 day', 'users')),
+                    inbox as (insert into realtime.inboxes (tenant, user_id) values ($1, 'ada')),
+                    entry as (
+                      insert into realtime.inbox_entries (tenant, user_id, notification_id, "offset", created_at, expires_at) values ($1, 'ada', 'n', 1, now(), now() + interval '1 day')),
+                    device as (
+                      insert into realtime.inbox_devices (tenant, user_id, device, endpoint, p256dh, auth) values ($1, 'ada', 'phone', 'https://push.test/' || $1, 'x', 'x'))
+                    insert into realtime.notification_deliveries (tenant, user_id, notification_id, channel, state) values ($1, 'ada', 'n', 'live', 'sent')
                     """, tenant);
                 await Database.ExecuteAsync("""insert into realtime.cursors values ($1, 'ada', 'phone', 'room:a', 'e', 1, now())""", tenant);
             }
