@@ -97,7 +97,7 @@ public sealed class PayloadSchemaTests
         var schema = PayloadSchema.Of(ChatEventJson.Default.ChatMessage).Json;
 
         Assert.Equal("A message in a room. Its id is the event's offset as text.", (string?)schema["description"]);
-        Assert.Equal("""{"type":"string","minLength":1,"maxLength":4000}""", schema["properties"]!["text"]!.ToJsonString());
+        Assert.Equal("""{"description":"Markdown source.","type":"string","minLength":1,"maxLength":4000}""", schema["properties"]!["text"]!.ToJsonString());
         Assert.Equal("""["text"]""", schema["required"]!.ToJsonString());
     }
 

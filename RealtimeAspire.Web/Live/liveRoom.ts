@@ -1,7 +1,7 @@
 // <live-room>: one room on the page. Drives the value in room.ts with the client and draws it. Blazor renders the element with its
 // content once and leaves it alone from then on (data-permanent).
 
-import { backoff, newId, type RealtimeError, type SubscribeOptions } from "@realtimeaspire/client";
+import { backoff, newId, type RealtimeError, type SubscribeOptions, type Subscription } from "@realtimeaspire/client";
 import { Composer } from "./composer.js";
 import type { ConnectionStateElement } from "./connectionState.js";
 import { Kept } from "./kept.js";
@@ -110,7 +110,7 @@ export class LiveRoom extends HTMLElement {
           void this.#subscribe();
         },
       };
-      const subscription = await this.#page.client.subscribe(this.#room.topic, this.#knowsPeople ? this.#people.options(options) : options);
+      const subscription = await this.#enter(options);
       attempt = 0;
       this.#view.refused = undefined;
       if (this.#room.lines.length < fewLines && this.#room.position) await this.#loadOlder();
@@ -119,12 +119,21 @@ export class LiveRoom extends HTMLElement {
       const error = await subscription.closed;
       if (error) throw error;
     } catch (error) {
-      // Who may read a room may not know who is in it, or nobody knows.
-      if (this.#knowsPeople && !signal.aborted && ["forbidden", "presence_not_offered"].includes((error as RealtimeError).code)) {
-        this.#knowsPeople = false;
-        return this.#subscribe(attempt);
-      }
       if (!signal.aborted && this.#page.client.state.name !== "closed") this.#refuse(error as RealtimeError, attempt, signal);
+    }
+  }
+
+  /** Who may read a room may not be allowed to know who is in it; and of some rooms nobody knows. */
+  async #enter(options: SubscribeOptions): Promise<Subscription> {
+    const { client } = this.#page;
+    const { topic } = this.#room;
+    if (!this.#knowsPeople) return client.subscribe(topic, options);
+    try {
+      return await client.subscribe(topic, this.#people.options(options));
+    } catch (error) {
+      if (!["forbidden", "presence_not_offered"].includes((error as RealtimeError).code)) throw error;
+      this.#knowsPeople = false;
+      return client.subscribe(topic, options);
     }
   }
 
