@@ -62,9 +62,20 @@ public sealed record SigningJwk(string Kty, string Crv, string X, string Y)
             return key;
         }
 
-        string Text(string name) => jwk.TryGetProperty(name, out var member) && member.ValueKind is JsonValueKind.String
-            ? member.GetString()!
-            : throw new FormatException($"The JSON Web Key has no {name}.");
+        string Text(string name)
+        {
+            try
+            {
+                return jwk.TryGetProperty(name, out var member) && member.ValueKind is JsonValueKind.String
+                    ? member.GetString()!
+                    : throw new FormatException($"The JSON Web Key has no {name}.");
+            }
+            // Bytes that are no UTF-8, or half of a surrogate pair.
+            catch (InvalidOperationException exception)
+            {
+                throw new FormatException($"The JSON Web Key's {name} is no text.", exception);
+            }
+        }
     }
 
     /// <summary>Reads a public key as SubjectPublicKeyInfo.</summary>

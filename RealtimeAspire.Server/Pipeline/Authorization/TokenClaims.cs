@@ -51,7 +51,7 @@ internal static class TokenClaims
                 Expires = TimeOf(claims, "exp") ?? throw new FormatException("The token has no end."),
             };
         }
-        catch (Exception exception) when (exception is FormatException or JsonException)
+        catch (Exception exception) when (exception is FormatException or JsonException or InvalidOperationException)
         {
             throw new RealtimeException(ErrorCode.TokenInvalid, exception is FormatException ? exception.Message : "The token's claims are not JSON, or one is there twice.", exception);
         }

@@ -109,11 +109,6 @@ internal sealed class SigningKeyPath(
         {
             throw new RealtimeException(ErrorCode.SigningKeyInvalid, exception.Message, exception);
         }
-        // A member whose bytes are no UTF-8.
-        catch (InvalidOperationException exception)
-        {
-            throw new RealtimeException(ErrorCode.SigningKeyInvalid, "The JSON Web Key has a member that is no text.", exception);
-        }
     }
 
     private static void RequireRoom(IReadOnlyList<SigningKeyInfo> keys)
