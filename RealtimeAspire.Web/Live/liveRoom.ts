@@ -1,7 +1,7 @@
 // <live-room>: one room on the page. Drives the value in room.ts with the client and draws it. Blazor renders the element with its
 // content once and leaves it alone from then on (data-permanent).
 
-import { backoff, newId, type RealtimeError, type SubscribeOptions, type Subscription } from "@realtimeaspire/client";
+import { backoff, newId, type Position, type RealtimeError, type SubscribeOptions, type Subscription } from "@realtimeaspire/client";
 import { Composer } from "./composer.js";
 import type { ConnectionStateElement } from "./connectionState.js";
 import { Kept } from "./kept.js";
@@ -37,7 +37,7 @@ export class LiveRoom extends HTMLElement {
   #people!: RoomPeople;
   /** Whether this user may know who is here. */
   #knowsPeople = true;
-  #readUpTo = 0;
+  #told: Position | null = null;
   #reading: ReturnType<typeof setTimeout> | undefined;
   #view!: ConnectionStateElement;
   #loading: "waiting" | "here" | "shown" = "waiting";
@@ -247,15 +247,21 @@ export class LiveRoom extends HTMLElement {
 
   /** What is on the screen is read, and the user's other devices know that. */
   #read(): void {
-    const newest = this.#room.position?.offset ?? 0;
-    if (document.hidden || !this.#list.atBottom || newest <= this.#readUpTo || this.#page.client.state.name !== "connected") return;
+    if (document.hidden || !this.#list.atBottom || this.#isTold() || this.#page.client.state.name !== "connected") return;
     this.#reading ??= setTimeout(() => {
       this.#reading = undefined;
-      const offset = this.#room.position?.offset ?? 0;
-      this.#readUpTo = offset;
+      const { position, topic } = this.#room;
+      if (!position || this.#isTold()) return;
+      this.#told = position;
       // Not told: the next message tells it again.
-      this.#page.post(`${roomPath(this.#room.topic)}/read`, { offset }).catch(() => { this.#readUpTo = 0; });
+      this.#page.post(`${roomPath(topic)}/read`, { offset: position.offset }).catch(() => { this.#told = null; });
     }, readAfter);
+  }
+
+  /** Offsets compare only within an epoch. */
+  #isTold(): boolean {
+    const { position } = this.#room;
+    return !position || (this.#told?.epoch === position.epoch && this.#told.offset >= position.offset);
   }
 
   #looked(): void {

@@ -103,7 +103,7 @@ public sealed class TokenAttackTests(TokenAttackTests.Door door) : IClassFixture
         [
             ("nbf", "NOW+120"), ("iat", "NOW+120"), ("exp", "NOW-060"), ("exp", null), ("exp", "\"NOW+600\""), ("exp", "NOW+600.5"), ("exp", "-1"), ("exp", "1e400"),
             ("exp", "99999999999999999999"), ("exp", "null"), ("nbf", "\"x\""), ("iat", "1.5"), ("iss", "\"https://other.example\""), ("iss", null), ("iss", "[\"realtime-aspire\"]"),
-            ("aud", "\"other\""), ("aud", "[\"other\",\"another\"]"), ("aud", "[]"), ("aud", null), ("sub", null), ("sub", "\"\""), ("sub", "7"), ("sub", "\"a\\u0000b\""), ("sub", "\"key:abc\""), ("sub", "[\"ada\"]"),
+            ("aud", "\"other\""), ("aud", "[\"other\",\"another\"]"), ("aud", "[]"), ("aud", null), ("sub", null), ("sub", "\"\""), ("sub", "7"), ("sub", "\"a\\u0000b\""), ("sub", "\"\\ud800\""), ("sub", "\"key:abc\""), ("sub", "[\"ada\"]"),
             ("tenant", "\"\""), ("tenant", "\"a/b\""), ("tenant", "7"), ("tenant", "null"), ("jti", "7"),
             ("grants", "{}"), ("grants", "null"), ("grants", "\"*\""), ("grants", "[7]"), ("grants", "[{\"topic\":\"*\"}]"), ("grants", "[{\"topic\":\"*\",\"operations\":[\"everything\"]}]"),
             ("grants", "[{\"topic\":\"room:*\",\"operations\":[\"subscribe\"]},{\"topic\":\"room\",\"operations\":[\"*\"]}]"), ("grants", "[{\"topic\":\"*\",\"operations\":[\"*\"],\"unless\":\"x\"}]"),
