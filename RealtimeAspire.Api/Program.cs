@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
+using RealtimeAspire.Server.Features.Canvas;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Features.Notifications;
 using RealtimeAspire.Server.Features.Presence;
@@ -17,6 +18,7 @@ try
     builder.AddRedisClient("redis", settings => settings.DisableHealthChecks = true);
     builder.AddRealtime()
         .AddChat()
+        .AddCanvas()
         .AddPresence()
         .AddNotifications()
         .AddAdministration();

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Configuration;
 using RealtimeAspire.AppHost;
+using RealtimeAspire.AppHost.Seed;
 
 if (Help.IsAskedFor(args))
     return Help.Print();
 
-var builder = DistributedApplication.CreateBuilder(args);
+var builder = DistributedApplication.CreateBuilder(args.WithSwitches());
 if (!Addresses.TryRead(builder.Configuration, out var addresses, out var problem))
 {
     Console.Error.WriteLine(problem);
@@ -46,6 +47,12 @@ var web = builder.AddProject<Projects.RealtimeAspire_Web>("web")
 
 // The browser talks to the API directly; the API lets in what comes from the web client's pages.
 api.WithEnvironment("Realtime__AllowedOrigins__0", web.GetEndpoint("http"));
+
+if (!builder.TryAddSeed(api, out problem))
+{
+    Console.Error.WriteLine(problem);
+    return 1;
+}
 
 builder.AddStartupReport(addresses, redis, postgres, database, api, web);
 builder.Build().Run();

@@ -10,7 +10,7 @@ namespace RealtimeAspire.Client;
 /// </summary>
 internal sealed class Outbox(RealtimeClientOptions options)
 {
-    /// <summary>The most that one call carries: the server closes a connection whose message is larger than two payloads.</summary>
+    /// <summary>The most that one call carries: the server closes a connection whose message is larger than two payloads, in bytes as they are sent.</summary>
     private const int MaxBatch = 100;
     private const int MaxBatchLength = 64 * 1024;
 
@@ -63,7 +63,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
     /// <exception cref="RealtimeException"><c>outbox_full</c>, <c>outbox_expired</c>, <c>unknown</c>, <c>closed</c>, or what the server said.</exception>
     public Task<PublishReply> AddAsync(PublishRequest request)
     {
-        var entry = new Entry(new OutboxItem(request, _time.GetUtcNow()), _time.GetTimestamp(), null);
+        var entry = new OutboxEntry(new OutboxItem(request, _time.GetUtcNow()), _time.GetTimestamp(), null);
         lock (_lock)
         {
             if (_closed is { } closed)
@@ -108,7 +108,8 @@ internal sealed class Outbox(RealtimeClientOptions options)
     {
         lock (_lock)
         {
-            foreach (var (_, lane) in _lanes)
+            // Whoever is told may publish to another topic.
+            foreach (var lane in _lanes.Values.ToArray())
             {
                 while (!lane.IsSending && lane.Entries.Count > 0 && _time.GetElapsedTime(lane.Entries[0].AddedAt) > options.OutboxAge)
                 {
@@ -162,10 +163,10 @@ internal sealed class Outbox(RealtimeClientOptions options)
     }
 
     /// <summary>Nobody waits for its answer any more, and nobody knows whether it was sent.</summary>
-    private Entry LeftBehind(OutboxItem item)
+    private OutboxEntry LeftBehind(OutboxItem item)
     {
         var age = _time.GetUtcNow() - item.At;
-        return new Entry(item, _time.GetTimestamp() - (long)(age.TotalSeconds * _time.TimestampFrequency), options.OnLateOutcome ?? (static _ => { })) { WasAttempted = true };
+        return new OutboxEntry(item, _time.GetTimestamp() - (long)(age.TotalSeconds * _time.TimestampFrequency), options.OnLateOutcome ?? (static _ => { })) { WasAttempted = true };
     }
 
     /// <summary>What cannot be stored waits in memory all the same.</summary>
@@ -204,12 +205,12 @@ internal sealed class Outbox(RealtimeClientOptions options)
         }
     }
 
-    private async Task SendAsync(Lane lane, Entry[] batch, ILink link)
+    private async Task SendAsync(Lane lane, OutboxEntry[] batch, ILink link)
     {
         RealtimeException? failure;
         try
         {
-            Array.ForEach(batch, static entry => entry.WasAttempted = true);
+            Array.ForEach(batch, static entry => entry.Attempt());
             var outcomes = await link.PublishAsync(Array.ConvertAll(batch, static entry => entry.Item.Request), CancellationToken.None).WaitAsync(options.AnswerTimeout, _time);
             failure = Settle(lane, batch, outcomes);
         }
@@ -264,7 +265,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
     }
 
     /// <summary>Up to the first that may succeed later, which is returned.</summary>
-    private RealtimeException? Settle(Lane lane, Entry[] batch, PublishOutcome[] outcomes)
+    private RealtimeException? Settle(Lane lane, OutboxEntry[] batch, PublishOutcome[] outcomes)
     {
         for (var i = 0; i < batch.Length; i++)
         {
@@ -288,7 +289,8 @@ internal sealed class Outbox(RealtimeClientOptions options)
             {
                 foreach (var (entry, outcome) in batch.Zip(outcomes))
                 {
-                    entry.WasAttempted &= outcome.Error?.Code != ErrorCode.NotAttempted.Code;
+                    // Not this time; but it may have been before.
+                    entry.WasAttempted = outcome.Error?.Code != ErrorCode.NotAttempted.Code || entry.WasAttemptedBefore;
                 }
 
                 return exception;
@@ -300,7 +302,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
         return null;
     }
 
-    private void Answer(Lane lane, Entry entry, Action<Entry> answer)
+    private void Answer(Lane lane, OutboxEntry entry, Action<OutboxEntry> answer)
     {
         lock (_lock)
         {
@@ -310,7 +312,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
         answer(entry);
     }
 
-    private void Remove_NeedsLock(Lane lane, Entry entry)
+    private void Remove_NeedsLock(Lane lane, OutboxEntry entry)
     {
         if (lane.Entries.Remove(entry) && _closed is null)
         {
@@ -319,7 +321,7 @@ internal sealed class Outbox(RealtimeClientOptions options)
         }
     }
 
-    private static Entry[] NextBatch(List<Entry> entries)
+    private static OutboxEntry[] NextBatch(List<OutboxEntry> entries)
     {
         var (count, length) = (0, 0);
         foreach (var entry in entries)
@@ -341,49 +343,12 @@ internal sealed class Outbox(RealtimeClientOptions options)
     {
         public string Topic => topic;
 
-        public List<Entry> Entries { get; } = [];
+        public List<OutboxEntry> Entries { get; } = [];
 
         public bool IsSending { get; set; }
 
         public bool IsWaiting { get; set; }
 
         public int Failed { get; set; }
-    }
-
-    /// <param name="item">The publish.</param>
-    /// <param name="addedAt">When it was published, on this process's clock.</param>
-    /// <param name="late">Told of its outcome, where nobody waits for it any more.</param>
-    private sealed class Entry(OutboxItem item, long addedAt, Action<LateOutcome>? late)
-    {
-        public OutboxItem Item => item;
-
-        public long AddedAt => addedAt;
-
-        public int Length { get; } = item.Request.Payload.GetRawText().Length;
-
-        /// <summary>It was sent and has no answer: the server may have it.</summary>
-        public bool WasAttempted { get; set; }
-
-        public TaskCompletionSource<PublishReply> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public void Succeed(PublishReply reply)
-        {
-            Answer.TrySetResult(reply);
-            late?.Invoke(new LateOutcome(item, reply, null));
-        }
-
-        /// <param name="error">Why.</param>
-        /// <param name="isOutcome">False: the next outbox takes it over.</param>
-        public void Fail(RealtimeException error, bool isOutcome = true)
-        {
-            if (late is null)
-            {
-                Answer.TrySetException(error);
-            }
-            else if (isOutcome)
-            {
-                late(new LateOutcome(item, null, error));
-            }
-        }
     }
 }

@@ -272,7 +272,13 @@ public sealed class RealtimeClient : IAsyncDisposable, IServerConnectionListener
         _calls.Connect(null);
     }
 
-    void IServerConnectionListener.Changed(ConnectionState state) => StateChanged?.Invoke(state);
+    void IServerConnectionListener.Changed(ConnectionState state)
+    {
+        foreach (var listener in StateChanged?.GetInvocationList() ?? [])
+        {
+            Application.Tell(() => ((Action<ConnectionState>)listener)(state));
+        }
+    }
 
     void IServerConnectionListener.Ended(RealtimeException reason)
     {

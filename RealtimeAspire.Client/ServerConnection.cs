@@ -241,7 +241,8 @@ internal sealed class ServerConnection : ILinkListener, IAsyncDisposable
             }
 
             var isToken = IsOfToken(reason);
-            if (isToken ? renew : !reason.Error.Retryable)
+            // What was too long is told to who has published it; everything else goes on.
+            if (isToken ? renew : !reason.Error.Retryable && reason.Error != ErrorCode.PayloadTooLarge)
             {
                 Close(reason);
                 break;

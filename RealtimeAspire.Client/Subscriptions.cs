@@ -230,7 +230,9 @@ internal sealed class Subscriptions(RealtimeClientOptions options) : ISubscripti
         if (outcome.Reply is { } reply)
         {
             joining.Failed = 0;
-            if (subscription.EndJoin(reply))
+            var isLive = subscription.EndJoin(reply);
+            // With more than may wait it goes on when the application has dealt with half of that, for which it has to be given it.
+            if (isLive || subscription.IsPaused)
             {
                 joining.Accepted.TrySetResult();
             }

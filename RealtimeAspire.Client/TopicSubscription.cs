@@ -181,7 +181,11 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
             Add_NeedsLock();
         }
 
-        _options.OnRecovery?.Invoke(reply.Recovery, reply.Position);
+        if (_options.OnRecovery is { } told)
+        {
+            Application.Tell(() => told(reply.Recovery, reply.Position));
+        }
+
         return isWhole && !reply.More;
     }
 
@@ -211,9 +215,9 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
         {
             _owner.Rejoin(this);
         }
-        else if (control.Type == Control.Dropped)
+        else if (control.Type == Control.Dropped && _options.OnDropped is { } told)
         {
-            _options.OnDropped?.Invoke(control.Count ?? 0);
+            Application.Tell(() => told(control.Count ?? 0));
         }
     }
 
@@ -266,13 +270,18 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
             }
 
             _queued--;
-            if (_isPaused && _queued <= _options.MaxQueued / 2)
-            {
-                _isPaused = false;
-                _owner.Rejoin(this);
-            }
-
+            GoOn_NeedsLock();
             return next;
+        }
+    }
+
+    /// <summary>Comes back, where it has left because too much waited.</summary>
+    private void GoOn_NeedsLock()
+    {
+        if (_isPaused && _queued <= _options.MaxQueued / 2)
+        {
+            _isPaused = false;
+            _owner.Rejoin(this);
         }
     }
 
@@ -288,13 +297,20 @@ public sealed class TopicSubscription : IAsyncEnumerable<TopicEvent>, IAsyncDisp
                 // The state is older than what follows here.
                 Clear_NeedsLock();
                 _sequence.MoveTo(state);
+                _isPaused = false;
                 _owner.Rejoin(this);
                 return;
             }
 
-            // It has what waits here, up to its position.
+            // It has what waits here and what is on its way, up to its position.
             Clear_NeedsLock().Where(entry => entry.Lost is not null || entry.Event!.Position is not { } at || at.Offset > state.Offset)
                 .ToList().ForEach(Enqueue_NeedsLock);
+            if (_sequence.Position is { } reached && reached.Epoch == state.Epoch && reached.Offset < state.Offset)
+            {
+                _sequence.MoveTo(state);
+            }
+
+            GoOn_NeedsLock();
         }
     }
 

@@ -5,7 +5,7 @@ namespace RealtimeAspire.Client;
 
 /// <summary>
 /// Who types on a topic: says it of oneself, as often as it is worth, and keeps the set of the others. Whoever has said it is in it for
-/// six seconds, until he says that he has stopped, or until he leaves, where it is known who is there. Thread-safe.
+/// six seconds, until he says that he has stopped or publishes something that is kept, or until he leaves, where it is known who is there. Thread-safe.
 /// </summary>
 /// <example>
 /// <code>
@@ -106,7 +106,14 @@ public sealed class TypingUsers : IDisposable
     public bool Receive(TopicEvent received)
     {
         ArgumentNullException.ThrowIfNull(received);
-        if (received is not { Position: null, Event: Event, Data.UserId: { } user })
+        // What he typed is here before it is told that he has stopped.
+        if (received is { Position: not null, Data.UserId: { } writer })
+        {
+            Forget(writer);
+            return false;
+        }
+
+        if (received is not { Event: Event, Data.UserId: { } user })
         {
             return false;
         }

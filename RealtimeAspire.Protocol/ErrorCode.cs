@@ -193,6 +193,12 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
     /// <summary>A file of a kind that is not taken.</summary>
     public static readonly ErrorCode FileRefused = new("file_refused", 415, false, "Files of this kind are not taken.");
 
+    /// <summary>A command that neither the room nor a bot in it has.</summary>
+    public static readonly ErrorCode CommandUnknown = new("command_unknown", 404, false, "There is no such command here: /help tells which there are.");
+
+    /// <summary>A command of this name is the room's own, or another bot's.</summary>
+    public static readonly ErrorCode CommandTaken = new("command_taken", 409, false, "The command is another bot's, or every room's: choose another name.");
+
     /// <summary>The tenant is suspended.</summary>
     public static readonly ErrorCode TenantSuspended = new("tenant_suspended", 403, false, "This tenant is suspended; its operator can say why.");
 
@@ -264,7 +270,7 @@ public sealed record ErrorCode(string Code, int Status, bool Retryable, string S
         TokenExpired, TokenRevoked, TokenSubjectMismatch, SignInFailed, LockedOut, PasswordInvalid,
         AuthorityUnavailable, TlsRequired, Forbidden, Denied, HookUnavailable, SignatureRequired, SignatureInvalid, SignatureExpired,
         SigningKeyUnknown, SigningKeyInvalid, SigningKeyConflict, LastOwner,
-        RoomExists, MessageNotFound, NotAuthor, Muted, SlowMode, TextRefused, FileRefused, TenantSuspended, TenantUnknown,
+        RoomExists, MessageNotFound, NotAuthor, Muted, SlowMode, TextRefused, FileRefused, CommandUnknown, CommandTaken, TenantSuspended, TenantUnknown,
         QuotaExceeded, UserInvalid, KindUnknown, DevelopmentOnly, OriginNotAllowed, NotFound, MethodNotAllowed,
         MediaTypeUnsupported, LogUnavailable, AuditUnavailable, Overloaded, Draining,
         SubscriptionEnded, ConnectionClosed, ConnectAgain, NodesUnreachable, Disconnected, Internal,

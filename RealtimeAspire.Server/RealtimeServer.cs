@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -220,6 +221,13 @@ public sealed class RealtimeBuilder(IHostApplicationBuilder builder)
     internal IConfiguration Configuration => builder.Configuration;
 
     internal string ContentRoot => builder.Environment.ContentRootPath;
+
+    /// <summary>A feature's own value of a setting, for where the application has none.</summary>
+    internal RealtimeBuilder SetDefault(string key, string value)
+    {
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = [new(key, value)] });
+        return this;
+    }
 
     /// <summary>
     /// Registers an event of topics of a type: each payload that is published is checked to have the form of <typeparamref name="T"/>,

@@ -55,9 +55,11 @@ internal static class RealtimeStores
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<TenantRegistry>(provider, new TenantsAreKept(hasPostgres)));
         services.AddSingleton<ITenantQuotas>(provider => provider.GetRequiredService<TenantRegistry>());
         services.AddSingleton(provider => new CursorStore(provider.GetService<NpgsqlDataSource>()));
+        services.AddSingleton(provider => new Database(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton(provider => new AccessDatabase(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton<AccessStore>();
         services.AddSingleton<ServiceKeyStore>();
+        services.AddSingleton<IServiceKeySource>(static provider => provider.GetRequiredService<ServiceKeyStore>());
         services.AddSingleton<SigningKeyStore>();
         services.AddSingleton(provider => new LogCatalog(
             provider.GetRequiredService<TopicCatalog>(),

@@ -32,7 +32,7 @@ internal static class Generator
             await shape.MeasureAsync(run);
             return 0;
         }
-        catch (Exception error) when (error is BenchmarkException or TimeoutException or SocketException)
+        catch (Exception error) when (error is BenchmarkException or TimeoutException or SocketException or HttpRequestException)
         {
             await Console.Error.WriteLineAsync(error is TimeoutException ? "A server did not answer in time." : error.Message);
             return 1;

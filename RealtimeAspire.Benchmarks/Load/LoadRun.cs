@@ -76,12 +76,18 @@ internal sealed class LoadRun : IAsyncDisposable
         {
             foreach (var item in cases)
             {
-                Console.WriteLine(Pass);
-                if (await Console.In.ReadLineAsync() is null)
-                    throw new BenchmarkException("Nobody gives turns any more.");
+                await PassAsync();
                 await measure(item, round);
             }
         }
+    }
+
+    /// <summary>Lets the others have a turn. A turn has a limit, so whoever has much to make ready passes now and then.</summary>
+    public static async Task PassAsync()
+    {
+        Console.WriteLine(Pass);
+        if (await Console.In.ReadLineAsync() is null)
+            throw new BenchmarkException("Nobody gives turns any more.");
     }
 
     /// <param name="node">Which server.</param>

@@ -49,6 +49,7 @@ internal sealed class Presence : Shape
 
         using var http = new HttpClient { BaseAddress = run.SubscriberNode, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", run.TokenOf(0)) } };
         var reading = new LatencyHistogram();
+        await AllAreThereAsync(http, topic, members);
         await ReadAsync(http, topic, members, reading);
 
         cpu = run.Servers.CpuMicroseconds();
@@ -66,6 +67,21 @@ internal sealed class Presence : Shape
             ["page50"] = reading.Percentile(50),
             ["page99"] = reading.Percentile(99),
         };
+    }
+
+    /// <summary>The list of a large topic is as of its last window.</summary>
+    private static async Task AllAreThereAsync(HttpClient http, string topic, int members)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var page = await http.GetFromJsonAsync<PresencePage>($"/topics/{topic}/presence?limit=1", JsonSerializerOptions.Web);
+            if (page!.Occupancy.Users == members)
+                return;
+            if (Stopwatch.GetElapsedTime(began) > Grace)
+                throw new BenchmarkException($"After {Grace.TotalSeconds} s the list has {page.Occupancy.Users} members instead of {members}.");
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        }
     }
 
     /// <summary>Reads the whole list, page after page, and begins again until there are enough pages.</summary>

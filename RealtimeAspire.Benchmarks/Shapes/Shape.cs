@@ -36,7 +36,7 @@ internal abstract class Shape
 {
     public static readonly IReadOnlyList<Shape> All =
     [
-        new FanOut(), new Overload(), new Rooms(), new Presence(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Admission(), new Isolation(), new Memory(),
+        new FanOut(), new Overload(), new Rooms(), new Presence(), new Chat(), new TwoNodes(), new Recovery(), new DurablePublish(), new AppendAlone(), new Admission(), new Isolation(), new Memory(),
         new Connects(), new Tls(), new Cores(), new ColdStart(), new DotNetClient(),
     ];
 

@@ -108,7 +108,7 @@ internal sealed class HubLink : IAsyncDisposable
         {
             await act(either.Token);
         }
-        catch (HubException exception)
+        catch (HubException exception) when (WireError.CloseCodeOf(exception) is null)
         {
             throw WireError.Of(exception);
         }
@@ -117,7 +117,8 @@ internal sealed class HubLink : IAsyncDisposable
             throw new RealtimeException(ErrorCode.TokenInvalid, exception.Message, exception);
         }
         catch (Exception exception) when (
-            exception is InvalidOperationException or IOException or WebSocketException or HttpRequestException or TimeoutException
+            // A farewell ends the calls under way too, and is no answer to them.
+            exception is HubException or InvalidOperationException or IOException or WebSocketException or HttpRequestException or TimeoutException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             throw new RealtimeException(ErrorCode.Disconnected, ErrorCode.Disconnected.Sentence, exception);

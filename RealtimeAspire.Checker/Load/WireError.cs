@@ -7,7 +7,7 @@ namespace RealtimeAspire.Checker.Load;
 internal static class WireError
 {
     private const string Marker = $"{nameof(HubException)}: ";
-    private const string CloseMarker = "following error: ";
+    private const string CloseMarker = "closed the connection with the following error: ";
 
     public static RealtimeException Of(HubException exception)
     {

@@ -53,7 +53,7 @@ public sealed class FileOutbox : IOutboxStore
         TakeOver(take);
         lock (_lock)
         {
-            _looking = _file is null ? null : _time.CreateTimer(_ => TakeOver(take), null, LookInterval, LookInterval);
+            _looking = _file is null ? null : _time.CreateTimer(_ => Look(take), null, LookInterval, LookInterval);
         }
     }
 
@@ -126,6 +126,18 @@ public sealed class FileOutbox : IOutboxStore
             catch (IOException) when (attempt < Attempts && Directory.Exists(_directory))
             {
             }
+        }
+    }
+
+    private void Look(Action<IReadOnlyList<OutboxItem>> take)
+    {
+        try
+        {
+            TakeOver(take);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The directory is gone, or the disk is full: what is there is looked for again.
         }
     }
 

@@ -65,8 +65,18 @@ internal sealed class HubLink : IHandlingLink
 
     public Task UnsubscribeAsync(string topic, CancellationToken cancellationToken) => InvokeAsync<object?>("Unsubscribe", topic, cancellationToken);
 
-    public Task<PublishOutcome[]> PublishAsync(PublishRequest[] requests, CancellationToken cancellationToken) =>
-        InvokeAsync<PublishOutcome[]>("PublishBatch", requests, cancellationToken);
+    public async Task<PublishOutcome[]> PublishAsync(PublishRequest[] requests, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await InvokeAsync<PublishOutcome[]>("PublishBatch", requests, cancellationToken);
+        }
+        // This farewell is an answer: the server has not read what it closes the connection for.
+        catch (RealtimeException exception) when (exception.InnerException is HubException farewell && ToRealtime(farewell, ErrorCode.Disconnected).Error == ErrorCode.PayloadTooLarge)
+        {
+            throw new RealtimeException(ErrorCode.PayloadTooLarge, ErrorCode.PayloadTooLarge.Sentence, exception);
+        }
+    }
 
     public Task<HistoryReply> HistoryAsync(HistoryRequest request, CancellationToken cancellationToken) =>
         InvokeAsync<HistoryReply>("History", request, cancellationToken);
@@ -115,12 +125,12 @@ internal sealed class HubLink : IHandlingLink
         {
             return await _hub.InvokeAsync<T>(method, argument, cancellationToken);
         }
-        catch (HubException exception)
+        catch (HubException exception) when (!IsFarewell(exception))
         {
             throw ToRealtime(exception, ErrorCode.Internal);
         }
         catch (Exception exception) when (
-            exception is InvalidOperationException or IOException or WebSocketException or HttpRequestException or TimeoutException
+            exception is HubException or InvalidOperationException or IOException or WebSocketException or HttpRequestException or TimeoutException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // Not connected, or lost while it was under way.
@@ -129,6 +139,13 @@ internal sealed class HubLink : IHandlingLink
     }
 
     private static RealtimeException Disconnected(Exception exception) => new(ErrorCode.Disconnected, ErrorCode.Disconnected.Sentence, exception);
+
+    /// <summary>
+    /// Whether the server has closed the connection. SignalR ends with its reason the calls that are under way too: that is no
+    /// answer to them, and what they asked for may have been done.
+    /// </summary>
+    private static bool IsFarewell(HubException exception) =>
+        exception.Message.StartsWith("The server closed the connection with the following error: ", StringComparison.Ordinal);
 
     /// <summary>SignalR puts its own words before the server's <c>code: sentence</c>.</summary>
     private static RealtimeException ToRealtime(HubException exception, ErrorCode without)

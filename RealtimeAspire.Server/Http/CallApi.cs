@@ -25,7 +25,7 @@ internal static class CallApi
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.MethodInvalid, ErrorCode.PayloadInvalid, ErrorCode.Forbidden, ErrorCode.TopicTypeUnknown,
                 ErrorCode.NoHandler, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.CallFailed, ErrorCode.RateLimited, ErrorCode.HandlerGone,
-                ErrorCode.CallTimeout);
+                ErrorCode.CallTimeout, ErrorCode.Overloaded);
     }
 
     private static async Task<JsonHttpResult<JsonElement>> CallAsync(

@@ -23,7 +23,7 @@ internal static class CursorApi
             .Produces(StatusCodes.Status204NoContent)
             .WithErrors(
                 ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.PositionInvalid, ErrorCode.ConsumerInvalid, ErrorCode.Forbidden,
-                ErrorCode.TopicTypeUnknown, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited,
+                ErrorCode.QuotaExceeded, ErrorCode.TopicTypeUnknown, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.RateLimited,
                 ErrorCode.LogUnavailable, ErrorCode.Overloaded);
     }
 

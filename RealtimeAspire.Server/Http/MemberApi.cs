@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Routing;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Pipeline.Limits;
 
 namespace RealtimeAspire.Server.Http;
 
@@ -33,6 +34,11 @@ internal static class MemberApi
 {
     private const int BodyBytes = 16 * 1024;
 
+    private static readonly ErrorCode[] Errors =
+        [ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.Forbidden, ErrorCode.TopicTypeUnknown, ErrorCode.RateLimited, ErrorCode.LogUnavailable];
+
+    private static readonly ErrorCode[] WriteErrors = [.. Errors, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported, ErrorCode.AuditUnavailable];
+
     public static void MapMemberApi(this IEndpointRouteBuilder endpoints)
     {
         var topic = endpoints.MapGroup("/topics/{topic}").WithTags("Members").RequireAuthorization().WithProblems().WithBodyLimit(BodyBytes);
@@ -41,11 +47,11 @@ internal static class MemberApi
             .WithBody<PrivacyRequest>()
             .Produces(StatusCodes.Status201Created)
             .Produces(StatusCodes.Status204NoContent)
-            .WithErrors(Errors);
+            .WithErrors(WriteErrors);
         topic.MapDelete("/privacy", OpenAsync)
             .WithSummary("Opens a private topic as its type is.")
             .Produces(StatusCodes.Status204NoContent)
-            .WithErrors(Errors);
+            .WithErrors(WriteErrors);
         topic.MapMethods("/members", ReadMethods.All, ListAsync)
             .WithSummary("The members, in the order of their names.")
             .Produces<MemberList>()
@@ -54,55 +60,61 @@ internal static class MemberApi
             .WithSummary("Gives a user a role, or another one; banned is one too.")
             .WithBody<MemberRequest>()
             .Produces(StatusCodes.Status204NoContent)
-            .WithErrors([.. Errors, ErrorCode.UserInvalid, ErrorCode.LastOwner]);
+            .WithErrors([.. WriteErrors, ErrorCode.UserInvalid, ErrorCode.LastOwner]);
         topic.MapDelete("/members/{user}", RemoveAsync)
             .WithSummary("Takes a user's place away: his subscriptions end on every node. Users may leave by themselves.")
             .Produces(StatusCodes.Status204NoContent)
-            .WithErrors([.. Errors, ErrorCode.UserInvalid, ErrorCode.LastOwner]);
+            .WithErrors([.. WriteErrors, ErrorCode.UserInvalid, ErrorCode.LastOwner]);
     }
 
-    private static ErrorCode[] Errors =>
-    [
-        ErrorCode.RequestInvalid, ErrorCode.TopicInvalid, ErrorCode.Forbidden, ErrorCode.TopicTypeUnknown, ErrorCode.PayloadTooLarge, ErrorCode.MediaTypeUnsupported,
-        ErrorCode.LogUnavailable,
-    ];
-
-    private static async Task<Results<Created, NoContent>> MakePrivateAsync(string topic, HttpContext context, MembershipPath path)
+    private static async Task<Results<Created, NoContent>> MakePrivateAsync(string topic, HttpContext context, RequestLimiter limits, MembershipPath path)
     {
+        var caller = Enter(context, limits);
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, MemberJson.Default.PrivacyRequest);
-        var isNew = await path.MakePrivateAsync(Caller.From(context.User), topic, request.ShowsPast, context.RequestAborted);
+        var isNew = await path.MakePrivateAsync(caller, topic, request.ShowsPast, context.RequestAborted);
         return isNew ? TypedResults.Created() : TypedResults.NoContent();
     }
 
-    private static async Task<NoContent> OpenAsync(string topic, HttpContext context, MembershipPath path)
+    private static async Task<NoContent> OpenAsync(string topic, HttpContext context, RequestLimiter limits, MembershipPath path)
     {
-        await path.OpenAsync(Caller.From(context.User), topic, context.RequestAborted);
+        await path.OpenAsync(Enter(context, limits), topic, context.RequestAborted);
         return TypedResults.NoContent();
     }
 
     private static async Task<JsonHttpResult<MemberList>> ListAsync(
         string topic,
         HttpContext context,
+        RequestLimiter limits,
         MembershipPath path,
         [Description("Those behind this user.")] string? after,
         [Description("The most of them, 1 to 1,000. Default: 100.")] int? limit)
     {
-        var members = await path.ListAsync(Caller.From(context.User), topic, after, limit, context.RequestAborted);
+        var caller = Caller.From(context.User);
+        limits.AdmitPage(caller, Math.Clamp(limit ?? MembershipPath.DefaultLimit, 1, MembershipPath.MaxLimit));
+        var members = await path.ListAsync(caller, topic, after, limit, context.RequestAborted);
         return TypedResults.Json(new MemberList(members), MemberJson.Default.MemberList);
     }
 
-    private static async Task<NoContent> SetAsync(string topic, string user, HttpContext context, MembershipPath path)
+    private static async Task<NoContent> SetAsync(string topic, string user, HttpContext context, RequestLimiter limits, MembershipPath path)
     {
+        var caller = Enter(context, limits);
         using var body = await JsonBody.ReadAsync(context.Request);
         var request = JsonBody.To(body.RootElement, MemberJson.Default.MemberRequest);
-        await path.SetAsync(Caller.From(context.User), topic, user, request.Role, context.RequestAborted);
+        await path.SetAsync(caller, topic, user, request.Role, context.RequestAborted);
         return TypedResults.NoContent();
     }
 
-    private static async Task<NoContent> RemoveAsync(string topic, string user, HttpContext context, MembershipPath path)
+    private static async Task<NoContent> RemoveAsync(string topic, string user, HttpContext context, RequestLimiter limits, MembershipPath path)
     {
-        await path.RemoveAsync(Caller.From(context.User), topic, user, context.RequestAborted);
+        await path.RemoveAsync(Enter(context, limits), topic, user, context.RequestAborted);
         return TypedResults.NoContent();
+    }
+
+    private static Caller Enter(HttpContext context, RequestLimiter limits)
+    {
+        var caller = Caller.From(context.User);
+        limits.Admit(caller);
+        return caller;
     }
 }

@@ -15,9 +15,14 @@ internal static class Problems
     /// <param name="more">What a program needs beside its code.</param>
     public static IResult From(RealtimeException exception, params (string Name, string Value)[] more) => new Problem(exception.Error, exception.Message, exception.RetryAfter, more);
 
-    /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem.</summary>
+    /// <summary>Answers every <see cref="RealtimeException"/> of the group's handlers as a problem, and what no handler has a use for: PostgreSQL has no U+0000.</summary>
     public static RouteGroupBuilder WithProblems(this RouteGroupBuilder group) => group.AddEndpointFilter(async (context, next) =>
     {
+        if (context.HttpContext.Request.QueryString.Value?.Contains("%00", StringComparison.Ordinal) is true)
+        {
+            return From(ErrorCode.RequestInvalid, "There is no U+0000 in what an address asks for.");
+        }
+
         try
         {
             return await next(context);

@@ -51,8 +51,13 @@ internal sealed class CallPath(
     // Half of what a connection may ask for at once: a publish never waits behind calls.
     private const int MaxCalls = 16;
 
+    // Each keeps its payload until it is answered.
+    private const int MaxCallsOverHttp = 256;
+
+    private readonly FairPlaces<Caller> _overHttp = new(MaxCallsOverHttp);
+
     /// <summary>Calls for a connection, which may have so many calls under way.</summary>
-    /// <inheritdoc cref="CallAsync(Caller, CallRequest, CancellationToken)"/>
+    /// <inheritdoc cref="AskAsync"/>
     public async Task<JsonElement> CallAsync(Connection connection, CallRequest request, CancellationToken cancellationToken)
     {
         if (!connection.TryBeginCall(MaxCalls))
@@ -62,11 +67,30 @@ internal sealed class CallPath(
 
         try
         {
-            return await CallAsync(connection.Caller, request, cancellationToken);
+            return await AskAsync(connection.Caller, request, cancellationToken);
         }
         finally
         {
             connection.EndCall();
+        }
+    }
+
+    /// <summary>Calls for who has no connection, and may have so many calls under way at this node.</summary>
+    /// <inheritdoc cref="AskAsync"/>
+    public async Task<JsonElement> CallAsync(Caller caller, CallRequest request, CancellationToken cancellationToken)
+    {
+        if (!await _overHttp.TryEnterAsync(caller, TimeSpan.Zero, cancellationToken))
+        {
+            throw new RealtimeException(ErrorCode.Overloaded, $"A user has at most {MaxCallsOverHttp} calls under way over HTTP.");
+        }
+
+        try
+        {
+            return await AskAsync(caller, request, cancellationToken);
+        }
+        finally
+        {
+            _overHttp.Leave(caller);
         }
     }
 
@@ -75,7 +99,7 @@ internal sealed class CallPath(
     /// <param name="cancellationToken">The caller waits no longer.</param>
     /// <returns>The handler's answer.</returns>
     /// <exception cref="RealtimeException">Refused or failed, with a code.</exception>
-    public async Task<JsonElement> CallAsync(Caller caller, CallRequest request, CancellationToken cancellationToken)
+    private async Task<JsonElement> AskAsync(Caller caller, CallRequest request, CancellationToken cancellationToken)
     {
         var (target, policy) = TargetOf(caller, request.Topic, request.Method);
         var timeout = request.TimeoutMs ?? DefaultTimeout;

@@ -6,14 +6,19 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 
 namespace RealtimeAspire.Server.Pipeline;
 
+/// <summary>Topics whose names say to whom they belong: nobody becomes the owner of one by asking first.</summary>
+/// <param name="Has">Whether a topic is one of them.</param>
+internal sealed record ReservedTopics(Func<TopicName, bool> Has);
+
 /// <summary>
 /// Says who is what in a topic: look up what the caller is now, authorize, put it on record, keep it sensible, store. This node does as
 /// it says from the answer on, every other one within a second.
 /// </summary>
-internal sealed class MembershipPath(TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, AccessStore store, AuditTrail audit)
+internal sealed class MembershipPath(
+    TopicAccess access, Memberships memberships, TopicCatalog topics, LogCatalog logs, AccessStore store, AuditTrail audit, IEnumerable<ReservedTopics> reserved)
 {
-    private const int DefaultLimit = 100;
-    private const int MaxLimit = 1_000;
+    public const int DefaultLimit = 100;
+    public const int MaxLimit = 1_000;
     private const int MaxUserLength = 255;
 
     /// <summary>Makes a topic private, or changes how it is. Who makes a private topic of a new one becomes its owner.</summary>
@@ -29,6 +34,11 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         if (!TopicAccess.MayManage(caller, topic.Name))
         {
             access.RequireSubscribe(caller, policy, topic.Name);
+            if (reserved.Any(kind => kind.Has(topic.Name)))
+            {
+                throw new RealtimeException(ErrorCode.Forbidden, "Topics with such names belong to certain users, and nobody takes one by himself.");
+            }
+
             if (memberships.IsPrivate(caller.Tenant, topic.Name) || await logs.TipsOf(policy).ReadAsync(topic, cancellationToken) != Position.Origin)
             {
                 throw new RealtimeException(ErrorCode.Forbidden, "Only who may manage a topic that is in use makes it private.");
@@ -68,11 +78,6 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
             access.RequireSubscribe(caller, policy, topic.Name);
         }
 
-        if (after?.Contains('\0', StringComparison.Ordinal) is true)
-        {
-            throw new RealtimeException(ErrorCode.RequestInvalid, "A page begins behind a user.");
-        }
-
         return limit < 1
             ? throw new RealtimeException(ErrorCode.RequestInvalid, "A limit is 1 or more.")
             : await store.ReadMembersAsync(topic, after ?? "", Math.Min(limit ?? DefaultLimit, MaxLimit), cancellationToken);
@@ -96,7 +101,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
 
         TopicAccess.RequireManage(caller, topic.Name);
         await RecordAsync(AuditAction.MemberChanged, caller, topic, ("user", user), ("role", role!));
-        RequireDone(await store.SetMemberAsync(topic, user, wanted, MayMakeOwners(caller, topic.Name), cancellationToken));
+        RequireDone(await store.SetMemberAsync(topic, user, wanted, caller.UserId, MayMakeOwners(caller, topic.Name), cancellationToken));
         await LearnAsync(topic, user, cancellationToken);
     }
 
@@ -147,11 +152,11 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         access.RequireCall(caller, policy, topic.Name);
         access.RequirePublish(caller, policy, topic.Name, eventName);
         await RecordAsync(AuditAction.MemberChanged, caller, topic, ("user", caller.UserId), ("role", "member"));
-        RequireDone(await store.SetMemberAsync(topic, caller.UserId, Role.Member, mayMakeOwners: false, cancellationToken));
+        RequireDone(await store.SetMemberAsync(topic, caller.UserId, Role.Member, caller.UserId, mayMakeOwners: false, cancellationToken));
         await LearnAsync(topic, caller.UserId, cancellationToken);
     }
 
-    /// <summary>Makes a topic two users' own, whichever of them comes first.</summary>
+    /// <summary>Makes a topic two users' own, whichever of them comes first. Whoever of them has left is there again when he asks.</summary>
     /// <param name="caller">One of them, who may read such topics.</param>
     /// <param name="topicName">The topic that is theirs.</param>
     /// <param name="other">Untrusted.</param>
@@ -161,8 +166,14 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
     {
         var (topic, policy) = await ParseAsync(caller, topicName, cancellationToken);
         RequireUser(other);
-        access.RequireSubscribe(caller, policy, topic.Name);
-        if (!memberships.IsPrivate(topic.Tenant, topic.Name))
+        var isPrivate = memberships.IsPrivate(topic.Tenant, topic.Name);
+        var hasLeft = isPrivate && Memberships.RoleOf(caller, topic.Name) is null;
+        if (!hasLeft)
+        {
+            access.RequireSubscribe(caller, policy, topic.Name);
+        }
+
+        if (!isPrivate || hasLeft)
         {
             await RecordAsync(AuditAction.GrantChanged, caller, topic, ("privacy", "direct"), ("user", other));
             await store.MakeDirectAsync(topic, caller.UserId, other, cancellationToken);
@@ -171,9 +182,12 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
         }
     }
 
-    private static void RequireUser(string user)
+    /// <summary>It could be a user.</summary>
+    /// <param name="user">Untrusted.</param>
+    /// <exception cref="RealtimeException"><c>user_invalid</c>.</exception>
+    public static void RequireUser(string? user)
     {
-        if (user.Length is 0 or > MaxUserLength || user.Contains('\0', StringComparison.Ordinal))
+        if (user is not { Length: > 0 and <= MaxUserLength } || user.Contains('\0', StringComparison.Ordinal))
         {
             throw new RealtimeException(ErrorCode.UserInvalid, $"A user is 1 to {MaxUserLength} characters.");
         }
@@ -213,7 +227,7 @@ internal sealed class MembershipPath(TopicAccess access, Memberships memberships
                 await places.LoadAsync(store, topic.Tenant, user, cancellationToken);
             }
 
-            memberships.SetPrivate(topic, await store.ReadPrivateAsync(topic, cancellationToken));
+            await memberships.LearnPrivateAsync(topic, () => store.ReadPrivateAsync(topic, cancellationToken));
         }
         catch (RealtimeException)
         {

@@ -251,7 +251,8 @@ internal sealed class PublishPath(
         {
             // If it says nothing else it is about who sends it; what is signed stays as it is.
             var paced = append.Signature is null ? append with { EntityId = append.EntityId ?? publish.Caller.UserId } : append;
-            pace.Pass(publish.Sender ?? (object)publish.Caller.UserId, append.Topic, append.Event, slow, () => Send(paced, timestamp));
+            // The server tells it of many, each of whom the event is about.
+            pace.Pass(publish.Sender ?? (object)(publish.Caller.IsServer ? append.EntityId ?? "" : publish.Caller.UserId), append.Topic, append.Event, slow, () => Send(paced, timestamp));
         }
         else
         {

@@ -23,6 +23,23 @@ internal sealed class RightsCheck(ConnectionFactory connections, Revocations rev
         }
     }
 
+    /// <summary>Of what is on one topic, after that has become another one.</summary>
+    public void Of(TopicKey topic)
+    {
+        foreach (var connection in connections.Connections)
+        {
+            if (connection.Find(topic) is { } subscription)
+            {
+                Of(connection.Caller, subscription);
+            }
+        }
+
+        foreach (var (target, connection) in handlers.Of(topic))
+        {
+            Of(connection, target);
+        }
+    }
+
     private bool MayHave(Caller caller, Subscription subscription)
     {
         var (name, policy) = (subscription.Topic.Name, topics.Get(subscription.Topic.Name));
@@ -46,24 +63,34 @@ internal sealed class RightsCheck(ConnectionFactory connections, Revocations rev
 
         foreach (var subscription in connection.Subscriptions)
         {
-            if (!MayHave(caller, subscription))
-            {
-                connection.Drop(subscription, new Control
-                {
-                    Type = Control.Unsubscribed,
-                    Topic = subscription.Topic.Name.Value,
-                    Code = ErrorCode.Forbidden.Code,
-                    Reason = "You have no right to this topic any more.",
-                });
-            }
+            Of(caller, subscription);
         }
 
         foreach (var target in handlers.TargetsOf(connection))
         {
-            if (!access.MaySubscribe(caller, topics.Get(target.Topic.Name), target.Topic.Name))
+            Of(connection, target);
+        }
+    }
+
+    private void Of(Caller caller, Subscription subscription)
+    {
+        if (!MayHave(caller, subscription))
+        {
+            subscription.Connection.Drop(subscription, new Control
             {
-                handlers.Remove(target, connection);
-            }
+                Type = Control.Unsubscribed,
+                Topic = subscription.Topic.Name.Value,
+                Code = ErrorCode.Forbidden.Code,
+                Reason = "You have no right to this topic any more.",
+            });
+        }
+    }
+
+    private void Of(Connection connection, CallTarget target)
+    {
+        if (!access.MaySubscribe(connection.Caller, topics.Get(target.Topic.Name), target.Topic.Name))
+        {
+            handlers.Remove(target, connection);
         }
     }
 }

@@ -31,6 +31,60 @@ public sealed class OutboxTests
         Assert.Equal(["unknown", null], outcomes.Select(outcome => outcome.Error?.Code));
     }
 
+    [Fact]
+    public async Task An_application_that_fails_when_it_is_told_or_publishes_then_stops_nothing()
+    {
+        var outcomes = new ConcurrentQueue<LateOutcome>();
+        var link = new RecordingLink();
+        Outbox outbox = null!;
+        outbox = new Outbox(new RealtimeClientOptions
+        {
+            OutboxStore = new StoreWith(Item("old", Now.AddHours(-24)), Item("one", Now.AddMinutes(-2)), Item("other", Now.AddMinutes(-1))),
+            OnLateOutcome = outcome =>
+            {
+                outcomes.Enqueue(outcome);
+                _ = outbox.AddAsync(Item($"after {outcome.Item.Request.Id}", Now).Request with { Topic = $"room:{outcome.Item.Request.Id}" });
+                throw new InvalidOperationException("The application's.");
+            },
+        });
+
+        outbox.Connect(link);
+        outbox.Open();
+        await Eventually.BecomesTrueAsync(() => outcomes.Count == 3 && outbox.Count == 0, "not all have an outcome");
+
+        Assert.Equal(["after old", "after one", "after other", "one", "other"], link.Published.Select(request => request.Id).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>What was sent once and not answered may be in the log, though it was not tried the next time.</summary>
+    [Fact]
+    public async Task What_was_attempted_before_is_unknown_also_when_the_last_attempt_did_not_come_to_it()
+    {
+        var time = new StoppedTime();
+        var outbox = new Outbox(new RealtimeClientOptions { Time = time, OutboxAge = TimeSpan.FromMinutes(1) });
+        var (first, second) = (outbox.AddAsync(Item("1", Now).Request), outbox.AddAsync(Item("2", Now).Request));
+        var link = new RecordingLink { Answer = _ => throw new RealtimeException(ErrorCode.Disconnected) };
+        outbox.Connect(link);
+        await Eventually.BecomesTrueAsync(() => link.Published.Count == 2, "nothing was sent");
+        outbox.Connect(null);
+        var next = new RecordingLink { Answer = requests => [Refused(ErrorCode.Overloaded), .. requests.Skip(1).Select(_ => Refused(ErrorCode.NotAttempted))] };
+        outbox.Connect(next);
+        await Eventually.BecomesTrueAsync(() => next.Published.Count == 2, "nothing was sent again");
+        outbox.Connect(null);
+        time.GoOn(TimeSpan.FromMinutes(2));
+
+        await Eventually.BecomesTrueAsync(
+            () =>
+            {
+                outbox.Expire();
+                return outbox.Count == 0;
+            },
+            "nothing is given up");
+        Assert.Equal(["unknown", "unknown"], new[] { await CodeAsync(first), await CodeAsync(second) });
+
+        static PublishOutcome Refused(ErrorCode error) => new() { Error = new ErrorBody(error.Code, error.Sentence, Retryable: true) };
+        static async Task<string> CodeAsync(Task<PublishReply> publish) => (await Assert.ThrowsAsync<RealtimeException>(() => publish)).Code;
+    }
+
     private static OutboxItem Item(string id, DateTimeOffset at) =>
         new(new PublishRequest { Topic = "room:a", Event = "app:note", Payload = JsonSerializer.SerializeToElement(id), Id = id }, at);
 
@@ -56,6 +110,9 @@ public sealed class OutboxTests
     {
         public ConcurrentQueue<PublishRequest> Published { get; } = new();
 
+        /// <summary>What it says instead.</summary>
+        public Func<PublishRequest[], PublishOutcome[]>? Answer { get; init; }
+
         public Transport Transport => Transport.WebSocket;
 
         public Task<RealtimeException?> Closed { get; } = new TaskCompletionSource<RealtimeException?>().Task;
@@ -63,6 +120,11 @@ public sealed class OutboxTests
         public Task<PublishOutcome[]> PublishAsync(PublishRequest[] requests, CancellationToken cancellationToken)
         {
             Array.ForEach(requests, Published.Enqueue);
+            if (Answer is { } answer)
+            {
+                return Task.FromResult(answer(requests));
+            }
+
             var reply = new PublishReply { Position = new Position("e", 1), Timestamp = Now, Duplicate = false };
             return Task.FromResult(Array.ConvertAll(requests, _ => new PublishOutcome { Reply = reply }));
         }

@@ -78,6 +78,11 @@ public sealed class PresenceClientTests
         await Eventually.BecomesTrueAsync(() => seen.Users is ["bob"], "bob does not type.");
         time.GoOn(TypingUsers.Lasts);
         Assert.Empty(seen.Users);
+        own.Stopped();
+        own.Typed();
+        await Eventually.BecomesTrueAsync(() => seen.Users is ["bob"], "bob does not type.");
+        await bob.PublishAsync(Topic, "app:note", 1, cancellationToken: Cancelled);
+        await Eventually.BecomesTrueAsync(() => seen.Users.Count == 0, "bob has published, and types.");
     }
 
     [Fact]

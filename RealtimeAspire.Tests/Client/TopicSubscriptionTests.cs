@@ -106,6 +106,49 @@ public sealed class TopicSubscriptionTests
     }
 
     [Fact]
+    public async Task A_state_that_is_newer_has_what_is_still_on_its_way()
+    {
+        var subscription = Joined(3);
+        _reloaded = new Position("new", 12);
+        subscription.BeginJoin();
+        subscription.EndJoin(Reply(9, epoch: "new") with { Recovery = Recovery.NewEpoch });
+        subscription.Arrive(Event(10, "new"));
+        var taken = TakeAsync(subscription, 1);
+        await Eventually.BecomesTrueAsync(() => subscription.Position == _reloaded, "the state was not read");
+
+        foreach (var offset in (long[])[11, 12, 13])
+        {
+            subscription.Arrive(Event(offset, "new"));
+        }
+
+        Assert.Equal([13], await taken);
+        Assert.Equal(0, _owner.Rejoins);
+    }
+
+    [Theory]
+    [InlineData(12)]
+    [InlineData(8)]
+    public async Task Whoever_has_left_because_too_much_waits_comes_back_when_a_state_has_all_of_it(long state)
+    {
+        var subscription = Joined(3, new SubscribeOptions { MaxQueued = 2 });
+        _reloaded = new Position("new", state);
+        subscription.BeginJoin();
+        subscription.EndJoin(Reply(9, epoch: "new") with { Recovery = Recovery.NewEpoch });
+        foreach (var offset in (long[])[10, 11, 12])
+        {
+            subscription.Arrive(Event(offset, "new"));
+        }
+
+        Assert.True(subscription.IsPaused);
+        var taken = TakeAsync(subscription, 1);
+        await Eventually.BecomesTrueAsync(() => _owner.Rejoins == 1 && !subscription.IsPaused, "it does not come back");
+        subscription.BeginJoin();
+        subscription.EndJoin(Reply(13, "new", [.. Enumerable.Range((int)state + 1, 13 - (int)state).Select(offset => Event(offset, "new"))]) with { Recovery = Recovery.Recovered });
+
+        Assert.Equal([state + 1], await taken);
+    }
+
+    [Fact]
     public async Task A_state_that_is_older_is_brought_up_from_its_position()
     {
         var subscription = Joined(3);

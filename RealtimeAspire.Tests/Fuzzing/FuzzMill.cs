@@ -19,7 +19,7 @@ internal sealed class FuzzMill(int seed)
     ];
 
     private static readonly string[] Methods =
-        ["Publish", "Publish", "Publish", "PublishBatch", "Subscribe", "SubscribeMany", "Unsubscribe", "History", "Acknowledge", "Call", "Handle", "Unhandle", "Reply", "Receipts", "Refresh"];
+        ["Publish", "Publish", "Publish", "PublishBatch", "Subscribe", "SubscribeMany", "Unsubscribe", "History", "Acknowledge", "Call", "Handle", "Unhandle", "Reply", "Receipts", "Refresh", "SetPresence", "ListPresence"];
 
     private static readonly string[] NoMethods = ["Nothing", "", "publish", "OnConnectedAsync", "Dispose", "__proto__", "Publish ", "\\ud800", "\\u0000"];
 
@@ -120,6 +120,10 @@ internal sealed class FuzzMill(int seed)
             "Handle" or "Unhandle" => Object(("topic", Topic()), ("method", Method())),
             "Reply" => Object(("callId", One("\"nobody's\"", "7", "null")), ("payload", Payload()), ("error", Rarely(2) ? One("{\"code\":\"app_x\",\"message\":\"x\"}", "{\"code\":\"internal\"}", "7", "\"x\"") : "")),
             "Receipts" => Several(() => Object(("topic", Topic()), ("timestamp", One("\"2026-11-21T05:27:00.123Z\"", "\"now\"", "7", "\"9999-12-31T23:59:59.999Z\"", "\"0001-01-01T00:00:00Z\"")), ("delayMs", Number()), ("trace_id", Trace()))),
+            "SetPresence" => Object(
+                ("status", One("\"online\"", "\"away\"", "\"dnd\"", "\"\"", "7")), ("text", One("\"\"", $"\"{Text()}\"", "\"\\u0000\"", "7")), ("active", One("true", "false", "7")),
+                ("data", Rarely(2) ? Payload() : ""), ("topic", Rarely(2) ? Topic() : "")),
+            "ListPresence" => Object(("topic", Topic()), ("after", Rarely(2) ? One($"\"{Text()}\"", "\"\\u0000\"", "7") : ""), ("limit", Number())),
             "Refresh" => One("\"\"", "\"a.b.c\"", "\"eyJhbGciOiJub25lIn0.e30.\"", "null", "{}", $"\"{new string('a', 5_000)}\""),
             _ => Publish(),
         };

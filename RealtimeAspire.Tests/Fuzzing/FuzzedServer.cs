@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
@@ -98,29 +97,5 @@ internal sealed class FuzzedServer : IAsyncDisposable
         var events = _server.Services.GetRequiredService<EventCatalog>();
         var policy = _server.Services.GetRequiredService<TopicCatalog>().Get(TopicName.Parse(logged.GetProperty("topic").GetString()));
         events.Require(policy, logged.GetProperty("event").GetString()!, logged.GetProperty("v").GetInt32(), payload);
-    }
-
-    private sealed class ErrorLog : ILoggerProvider, ILogger
-    {
-        public ConcurrentQueue<string> Entries { get; } = new();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (IsEnabled(logLevel) && Entries.Count < 20)
-            {
-                Entries.Enqueue($"{eventId.Id}: {formatter(state, exception)} {exception}");
-            }
-        }
-
-        public void Dispose()
-        {
-        }
     }
 }

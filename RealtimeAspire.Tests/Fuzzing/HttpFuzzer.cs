@@ -5,17 +5,13 @@ using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Tests.Fuzzing;
 
-/// <summary>Sends a node what no client should send over HTTP, to each of its addresses, and looks at each answer.</summary>
+/// <summary>Sends a node what no client should send over HTTP, to the addresses of its topics, and looks at each answer.</summary>
 internal sealed class HttpFuzzer(FuzzedServer server, FuzzMill mill)
 {
     private static readonly string[] Addresses =
     [
         "/topics/{t}/events", "/topics/{t}/events", "/topics/{t}/events", "/topics/{t}/events", "/topics/{t}/calls/{m}", "/topics/poll", "/receipts", "/auth/token",
     ];
-
-    // What wants rights, or a database that is not there.
-    private static readonly string[] Managed =
-        ["/topics/{t}/members/{c}", "/topics/{t}/privacy", "/keys", "/keys/{c}/rotation", "/signing-keys", "/signing-keys/{c}", "/tenants/{c}", "/topics/{t}/cursors/{c}"];
 
     public int Inputs { get; private set; }
 
@@ -64,8 +60,8 @@ internal sealed class HttpFuzzer(FuzzedServer server, FuzzMill mill)
 
     private HttpRequestMessage Write()
     {
-        var address = Fill(mill.Rarely(20) ? mill.One(Managed) : mill.One(Addresses));
-        var method = Array.Exists(["/cursors/", "/members/", "/privacy", "/tenants/", "/signing-keys/"], part => address.Contains(part, StringComparison.Ordinal)) ? mill.Rarely(4) ? HttpMethod.Delete : HttpMethod.Put : mill.Rarely(30) ? HttpMethod.Patch : HttpMethod.Post;
+        var address = Fill(mill.Rarely(60) ? "/topics/{t}/cursors/{c}" : mill.One(Addresses));
+        var method = address.Contains("/cursors/", StringComparison.Ordinal) ? HttpMethod.Put : mill.Rarely(30) ? HttpMethod.Patch : HttpMethod.Post;
         var body = Encoding.UTF8.GetBytes(Body(address));
         var content = new ByteArrayContent(mill.Rarely(8) ? mill.Mutate(body) : mill.Rarely(40) ? mill.Noise(100) : body);
         content.Headers.TryAddWithoutValidation("Content-Type", mill.Rarely(25)
@@ -88,10 +84,6 @@ internal sealed class HttpFuzzer(FuzzedServer server, FuzzMill mill)
         "/receipts" => mill.Argument("Receipts"),
         "/topics/poll" => mill.Argument("SubscribeMany"),
         _ when address.Contains("/cursors/", StringComparison.Ordinal) => mill.Rarely(50) ? "{\"position\":{\"epoch\":\"\",\"offset\":0}}" : mill.One("{\"position\":7}", "{\"position\":{\"epoch\":7}}", "{}", mill.Junk()),
-        _ when address.StartsWith("/signing-keys", StringComparison.Ordinal) => mill.One(
-            "{\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAA\",\"y\":\"\"}}", "{\"jwk\":{},\"user\":\"\"}", "{\"spki\":\"AAAA\"}", "{\"spki\":\"?\",\"user\":\"\\u0000\"}", "{\"jwk\":7}", mill.Junk()),
-        _ when address.StartsWith("/keys", StringComparison.Ordinal) || address.StartsWith("/tenants", StringComparison.Ordinal) || address.Contains("/members/", StringComparison.Ordinal) || address.EndsWith("/privacy", StringComparison.Ordinal) =>
-            mill.One("{}", "{\"role\":\"member\"}", "{\"role\":7}", "{\"name\":\"x\",\"grants\":[{\"topics\":[\"*\"],\"operations\":[\"publish\"]}]}", "{\"suspended\":\"x\"}", mill.Junk()),
         _ when address.Contains("/calls/", StringComparison.Ordinal) => mill.Payload(),
         _ => mill.Rarely(5) ? mill.Several(mill.Publish) : mill.Publish(),
     };
@@ -99,7 +91,7 @@ internal sealed class HttpFuzzer(FuzzedServer server, FuzzMill mill)
     private HttpRequestMessage Read()
     {
         var address = mill.One(
-            Fill("/topics/{t}/events"), "/topics/events", "/topics/stream", mill.Rarely(20) ? mill.One("/rooms", "/audit", "/tenants", "/tenants/x/export", "/keys", "/signing-keys", "/signing-keys/x", Fill("/topics/{t}/members")) : "/topics/events", "/openapi/v1.json", "/asyncapi/v3.json", "/nothing", Fill("/topics/{t}"), "/realtime", "/realtime/negotiate");
+            Fill("/topics/{t}/events"), "/topics/events", "/topics/stream", "/topics/events", "/openapi/v1.json", "/asyncapi/v3.json", "/nothing", Fill("/topics/{t}"), "/realtime", "/realtime/negotiate");
         var query = address.StartsWith("/topics/", StringComparison.Ordinal)
             ? string.Join('&', Enumerable.Range(0, mill.Rarely(30) ? 60 : mill.Next(6)).Select(_ => mill.One(
                 $"topic={Part("{t}")}", $"after={Value()}", $"before={Value()}", $"limit={Value()}", $"rewind={Value()}", $"wait={mill.One("0", "-1", "x", "", "56")}", $"lastEventId={Value()}", $"{Value()}={Value()}")))

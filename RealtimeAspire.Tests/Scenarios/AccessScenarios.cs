@@ -92,6 +92,67 @@ public sealed class AccessScenarios(Topology topology)
     }
 
     [Fact]
+    public async Task Of_a_room_that_is_made_private_only_its_members_hear_more_on_either_node_within_a_second()
+    {
+        var nodes = topology.Nodes();
+        var other = $"{_topic}-other";
+        using var manager = Http(nodes[0], await TokenAsync("ada", new { topic = _topic, operations = new[] { "manage", "publish" } }));
+        await PutMemberAsync(manager, "bob", "member");
+        using var bob = await ConnectAsync(nodes[1], "bob");
+        using var here = await ConnectAsync(nodes[0], "eve");
+        using var there = await ConnectAsync(nodes[1], "eve");
+        foreach (var hub in new[] { bob, here, there })
+        {
+            await hub.InvokeAsync("Subscribe", new { topic = _topic });
+            await hub.InvokeAsync("Subscribe", new { topic = other });
+        }
+
+        await there.InvokeAsync("Handle", new { topic = _topic, method = "add" });
+        var started = TimeProvider.System.GetTimestamp();
+        (await manager.PutAsJsonAsync($"/topics/{_topic}/privacy", new { }, Topology.Cancelled)).EnsureSuccessStatusCode();
+        var told = await Task.WhenAll(here.ControlAsync(Control.Unsubscribed), there.ControlAsync(Control.Unsubscribed));
+        var took = TimeProvider.System.GetElapsedTime(started);
+
+        Assert.All(told, control => Assert.Equal((_topic, "forbidden"), (control.Topic, control.Code)));
+        Assert.True(took < Second, $"It took {took.TotalMilliseconds} ms.");
+        await PublishAsync(manager, 1);
+        await bob.InvokeAsync("Publish", new { topic = other, @event = "app:x", payload = 2 });
+        Assert.Equal([_topic, other], (await bob.EventsAsync(2)).Select(one => one.Topic));
+        Assert.Equal(other, (await here.EventsAsync(1))[0].Topic);
+        Assert.Equal(other, (await there.EventsAsync(1))[0].Topic);
+        // Nobody who may not read it answers there.
+        Assert.Equal("no_handler", await CodeAsync(() => bob.InvokeAsync("Call", new { topic = _topic, method = "add" })));
+    }
+
+    /// <summary>The open topic goes on meanwhile, for everybody.</summary>
+    [Fact]
+    public async Task A_ban_that_could_not_be_read_at_the_door_ends_what_was_had_meanwhile()
+    {
+        var node = topology.Nodes()[1];
+        var user = $"user-{Guid.NewGuid():N}";
+        using var manager = Http(topology.Nodes()[0], await TokenAsync("ada", new { topic = _topic, operations = new[] { "manage" } }));
+        await PutMemberAsync(manager, user, "banned");
+        var token = await topology.TokenAsync(user, node.Address);
+
+        await using var database = await topology.OpenDatabaseAsync();
+        await using var unreadable = await database.BeginTransactionAsync(Topology.Cancelled);
+        await using (var take = new Npgsql.NpgsqlCommand("lock table realtime.members in access exclusive mode", database))
+        {
+            await take.ExecuteNonQueryAsync(Topology.Cancelled);
+        }
+
+        using var hub = await RawHub.ConnectAsync(node.Address, token);
+        await hub.InvokeAsync("Subscribe", new { topic = _topic });
+        await unreadable.RollbackAsync(Topology.Cancelled);
+        using var himself = Http(node, token);
+        await Eventually.BecomesTrueAsync(
+            async () => (await himself.GetAsync($"/topics/{_topic}/events", Topology.Cancelled)).StatusCode == HttpStatusCode.Forbidden, "the ban does not count");
+
+        var ended = await hub.ControlAsync(Control.Unsubscribed);
+        Assert.Equal((_topic, "forbidden"), (ended.Topic, ended.Code));
+    }
+
+    [Fact]
     public async Task A_member_sees_from_when_he_joined_unless_the_room_says_otherwise()
     {
         var nodes = topology.Nodes();

@@ -81,6 +81,14 @@ public sealed partial class AppHostScenarios
     }
 
     [Fact]
+    public async Task Outside_development_nobody_is_made_to_speak()
+    {
+        await using var host = Run(volumes: null, "--seed", "--environment=Production");
+        Assert.NotEqual(0, await host.ExitCodeAsync());
+        Assert.StartsWith("--seed is for development", Assert.Single(host.Output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Help_names_the_settings()
     {
         await using var host = Run(volumes: null, "--help");

@@ -1,24 +1,18 @@
 using System.Net;
-using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Features.Chat;
-using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Pipeline.Topics;
 using RealtimeAspire.Server.Pipeline.TopicLogs;
-using RealtimeAspire.Tests.Server.Chat;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
-/// <summary>Rooms over a real database, by two nodes.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<ChatScenarios.Nodes>
+/// <summary>Messages, and what is made of them: the same on both nodes, and what the log says.</summary>
+public sealed class ChatScenarios(TwoNodes nodes) : RoomOnTwoNodes(nodes)
 {
     private static readonly string[] Users = ["ada", "bob", "eve"];
     private static readonly string[] Emojis = ["👍", "🎉"];
-
-    private readonly string _room = $"r{Guid.NewGuid():n}";
 
     [Fact]
     public async Task Whatever_three_users_do_at_once_on_two_nodes_both_show_the_same_which_is_what_the_log_says_and_what_a_rebuild_makes()
@@ -26,18 +20,20 @@ public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<Cha
         var seed = Random.Shared.Next();
         for (var i = 0; i < 5; i++)
             await SayAsync("ada", $"message {i}");
-        await Task.WhenAll(Users.SelectMany((user, i) => new[] { (user, node: nodes.First, seed: seed + i), (user, node: nodes.Second, seed: seed + 10 + i) })
+        await Task.WhenAll(Users.SelectMany((user, i) => new[] { (user, node: Nodes.First, seed: seed + i), (user, node: Nodes.Second, seed: seed + 10 + i) })
             .Select(who => ActAsync(who.user, who.node, new Random(who.seed))));
 
         // A reader sees what was published before he asks, whichever node he asks.
-        var shown = await ReadAllAsync(nodes.First);
-        Assert.Equal(shown, await ReadAllAsync(nodes.Second));
+        var shown = await ReadAllAsync(Nodes.First);
+        Assert.Equal(shown, await ReadAllAsync(Nodes.Second));
         Assert.Equal(await FoldAsync(), shown);
-        await nodes.Second.Services.GetRequiredService<ChatProjector>().RebuildAsync(Topic, Topology.Cancelled);
-        Assert.Equal(shown, await ReadAllAsync(nodes.First));
+        await CountsAgreeAsync();
+        await Nodes.Second.Services.GetRequiredService<ChatProjector>().RebuildAsync(Topic, Topology.Cancelled);
+        Assert.Equal(shown, await ReadAllAsync(Nodes.First));
+        await CountsAgreeAsync();
 
         // Neither counts anything twice: what each says of reactions is what is stored.
-        var page = await GetAsync(nodes.First, "eve", "messages?limit=200");
+        var page = await GetAsync(Nodes.First, "eve", "messages?limit=200");
         Assert.All(page.GetProperty("messages").EnumerateArray(), message => Assert.All(
             message.GetProperty("reactions").EnumerateArray(), reaction => Assert.Equal(reaction.GetProperty("count").GetInt32(), reaction.GetProperty("users").GetArrayLength())));
     }
@@ -72,12 +68,12 @@ public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<Cha
         Assert.Equal((Ids(1, 2, 3), false, true), await PageAsync("limit=3&before=4"));
         Assert.Equal((Ids(8, 9), true, false), await PageAsync("limit=3&after=7"));
         Assert.Equal((Ids(3, 4, 5, 6), true, true), await PageAsync("limit=4&around=5"));
-        var fifth = (await GetAsync(nodes.First, "ada", "messages/5")).GetProperty("at").GetString();
+        var fifth = (await GetAsync(Nodes.First, "ada", "messages/5")).GetProperty("at").GetString();
         Assert.Contains("5", (await PageAsync($"limit=6&at={Uri.EscapeDataString(fifth!)}")).Ids, StringComparison.Ordinal);
-        Assert.Equal((Ids(10), false, false), Slice(await GetAsync(nodes.First, "ada", "messages/3/thread")));
-        Assert.Equal(1, (await GetAsync(nodes.First, "ada", "messages/3")).GetProperty("replies").GetInt32());
-        Assert.Equal(HttpStatusCode.BadRequest, (await AskAsync(nodes.First, "ada", HttpMethod.Get, "messages?before=3&after=2")).StatusCode);
-        Assert.Equal(HttpStatusCode.NotFound, (await AskAsync(nodes.First, "ada", HttpMethod.Get, "messages/77")).StatusCode);
+        Assert.Equal((Ids(10), false, false), Slice(await GetAsync(Nodes.First, "ada", "messages/3/thread")));
+        Assert.Equal(1, (await GetAsync(Nodes.First, "ada", "messages/3")).GetProperty("replies").GetInt32());
+        Assert.Equal(HttpStatusCode.BadRequest, (await AskAsync(Nodes.First, "ada", HttpMethod.Get, "messages?before=3&after=2")).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await AskAsync(Nodes.First, "ada", HttpMethod.Get, "messages/77")).StatusCode);
     }
 
     [Fact]
@@ -90,189 +86,109 @@ public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<Cha
         Assert.Null(await RefusalAsync("ada", "chat:delete", "6", new { }));
 
         Assert.Equal((5, 2), await UnreadAsync("bob"));
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.Second, "bob", HttpMethod.Post, "read", new { offset = 3 })).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.First, "bob", HttpMethod.Post, "read", new { offset = 2 })).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(Nodes.Second, "bob", HttpMethod.Post, "read", new { offset = 3 })).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(Nodes.First, "bob", HttpMethod.Post, "read", new { offset = 2 })).StatusCode);
         Assert.Equal((2, 1), await UnreadAsync("bob"));
-        Assert.Equal("4", (await GetAsync(nodes.First, "bob", "messages?unread=true")).GetProperty("firstUnread").GetString());
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.First, "eve", HttpMethod.Post, "delivered", new { offset = 4 })).StatusCode);
-        var receipts = await GetAsync(nodes.First, "ada", "messages/3/receipts");
+        Assert.Equal("4", (await GetAsync(Nodes.First, "bob", "messages?unread=true")).GetProperty("firstUnread").GetString());
+        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(Nodes.First, "eve", HttpMethod.Post, "delivered", new { offset = 4 })).StatusCode);
+        var receipts = await GetAsync(Nodes.First, "ada", "messages/3/receipts");
         Assert.Equal((2, 1), (receipts.GetProperty("delivered").GetInt32(), receipts.GetProperty("read").GetInt32()));
-        Assert.Equal(HttpStatusCode.BadRequest, (await AskAsync(nodes.First, "bob", HttpMethod.Post, "read", new { offset = 99 })).StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, (await AskAsync(Nodes.First, "bob", HttpMethod.Post, "read", new { offset = 99 })).StatusCode);
     }
 
     [Fact]
-    public async Task Words_are_found_with_their_places_and_nothing_of_others_rooms()
+    public async Task What_is_unread_is_exact_over_many_blocks_of_messages_for_whoever_stopped_wherever_in_them_also_when_the_log_keeps_less()
     {
-        await SayAsync("ada", "the <b>quick</b> brown fox");
-        await SayAsync("bob", "a slow fox");
-        await SayAsync("bob", "no animal");
-        var secret = $"s{Guid.NewGuid():n}";
-        using (var made = await SendAsync(nodes.First, "eve", HttpMethod.Post, "/rooms", new { title = "Secret", kind = "private", name = secret }))
-            Assert.Equal(HttpStatusCode.Created, made.StatusCode);
-        await SayAsync("eve", $"a hidden fox of {_room}", room: secret);
+        await JoinAsync("bob");
+        await Nodes.Database.ExecuteAsync($$"""
+            select realtime.publish('room:{{Room}}', 'chat:message', json_build_object('text', 'm' || i, 'mentions', case when i % 7 = 0 then array['bob'] else '{}' end), publisher => case when i % 5 = 0 then 'bob' else 'ada' end)
+              from generate_series(1, 1500) i
+            """);
+        await Nodes.Database.ExecuteAsync($"select realtime.publish('room:{Room}', 'chat:delete', '{{}}', entity_id => (i * 11)::text) from generate_series(1, 100) i");
+        await Nodes.Database.ExecuteAsync($$"""select realtime.publish('room:{{Room}}', 'chat:edit', '{"text":"x","mentions":["bob"]}', entity_id => i::text, publisher => 'ada') from generate_series(601, 604) i""");
 
-        var found = (await GetAsync(nodes.Second, "ada", "search?q=fox%20-slow")).GetProperty("found");
-        var only = Assert.Single(found.EnumerateArray());
-        Assert.Equal("1", only.GetProperty("message").GetProperty("id").GetString());
-        var mark = only.GetProperty("marks")[0];
-        Assert.Equal("fox", only.GetProperty("snippet").GetString()!.Substring(mark.GetProperty("begin").GetInt32(), mark.GetProperty("length").GetInt32()));
-        Assert.Empty((await GetAsync(nodes.First, "ada", "search?q=missing")).GetProperty("found").EnumerateArray());
-
-        async Task<int> FoundAsync(string user)
+        foreach (var read in new[] { 0, 1, 510, 511, 512, 513, 1023, 1024, 1499, 1500, 1604 })
         {
-            using var answer = await SendAsync(nodes.First, user, HttpMethod.Get, $"/search?q={_room}");
-            return (await ReadAsync(answer)).GetProperty("found").GetArrayLength();
+            if (read > 0)
+                Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(Nodes.First, "bob", HttpMethod.Post, "read", new { offset = read })).StatusCode);
+            // First who reads the room: the messages are there from then on.
+            var unread = await UnreadAsync("bob");
+            Assert.Equal((read, await CountedAsync(read)), (read, unread));
         }
 
-        Assert.Equal((0, 1), (await FoundAsync("ada"), await FoundAsync("eve")));
-    }
+        // What the log does not keep any more is counted no more, in the middle of a block too.
+        await Nodes.Database.ExecuteAsync("update realtime.topics set floor = 700 where topic = $1", $"room:{Room}");
+        await SayAsync("ada", "one more");
+        Assert.Equal((1, 0), await UnreadAsync("bob"));
+        await CountsAgreeAsync();
 
-    [Fact]
-    public async Task A_direct_room_is_one_for_two_whichever_of_them_comes_first_and_nobody_elses()
-    {
-        var (one, other) = ($"u{Guid.NewGuid():n}", $"v{Guid.NewGuid():n}");
-        var rooms = await Task.WhenAll(
-            SendAsync(nodes.First, one, HttpMethod.Put, $"/rooms/direct/{other}"), SendAsync(nodes.Second, other, HttpMethod.Put, $"/rooms/direct/{one}"));
-        var names = new List<string>();
-        foreach (var room in rooms)
+        async Task<(int, int)> CountedAsync(int read)
         {
-            using (room)
-                names.Add((await ReadAsync(room)).GetProperty("name").GetString()!);
+            const string Theirs = """select count(*)::int from realtime.chat_messages m join realtime.topics t using (topic_id) where t.topic = $1 and m."offset" > $2 and m.deleted_at is null and m.author <> 'bob'""";
+            return (await Nodes.Database.ReadAsync<int>(Theirs, $"room:{Room}", read), await Nodes.Database.ReadAsync<int>($"{Theirs} and 'bob' = any(m.mentions)", $"room:{Room}", read));
         }
-
-        Assert.Equal(names[0], names[1]);
-        await SayAsync(one, "for you alone", room: names[0]);
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync(nodes.First, other, HttpMethod.Get, "messages", room: names[0])).StatusCode);
-        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(nodes.First, "eve", HttpMethod.Get, "messages", room: names[0])).StatusCode);
-        using var mine = await SendAsync(nodes.Second, other, HttpMethod.Get, "/rooms");
-        var listed = Assert.Single((await ReadAsync(mine)).GetProperty("rooms").EnumerateArray(), room => room.GetProperty("name").GetString() == names[0]);
-        Assert.Equal(("direct", 2, 1, "for you alone"), (
-            listed.GetProperty("kind").GetString(), listed.GetProperty("members").GetInt32(), listed.GetProperty("unread").GetInt32(),
-            listed.GetProperty("lastMessage").GetProperty("text").GetString()));
-        using var theirs = await SendAsync(nodes.First, "eve", HttpMethod.Get, "/rooms");
-        Assert.DoesNotContain((await ReadAsync(theirs)).GetProperty("rooms").EnumerateArray(), room => room.GetProperty("name").GetString() == names[0]);
     }
 
     [Fact]
-    public async Task A_moderator_mutes_slows_down_and_takes_back_what_was_reported()
+    public async Task What_was_taken_before_the_message_was_deleted_or_its_author_muted_is_a_retry_with_its_first_outcome()
     {
-        using (var made = await SendAsync(nodes.First, "ada", HttpMethod.Post, "/rooms", new { title = "Talk", name = _room }))
+        using (var made = await SendAsync(Nodes.First, "ada", HttpMethod.Post, "/rooms", new { title = "Talk", name = Room }))
             Assert.Equal(HttpStatusCode.Created, made.StatusCode);
-        var id = await SayAsync("bob", "rubbish");
+        var id = await SayAsync("bob", "hello");
+        (string Name, string? Entity, object Payload, string Id)[] said =
+        [
+            ("chat:message", null, new { text = "again" }, "m"), ("chat:edit", id, new { text = "hello!" }, "e"), ("chat:reaction", id, new { emoji = "👍", on = true }, "r"), ("chat:delete", id, new { }, "d"),
+        ];
+        var first = new List<(long, bool)>();
+        foreach (var one in said)
+            first.Add(await OutcomeAsync(one));
+        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(Nodes.First, "ada", HttpMethod.Put, "mutes/bob", new { seconds = 600 })).StatusCode);
 
-        Assert.Equal(HttpStatusCode.Created, (await AskAsync(nodes.First, "eve", HttpMethod.Post, $"messages/{id}/reports", new { reason = "rubbish" })).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.First, "eve", HttpMethod.Post, $"messages/{id}/reports", new { reason = "again" })).StatusCode);
-        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(nodes.First, "eve", HttpMethod.Get, "reports")).StatusCode);
-        var report = Assert.Single((await GetAsync(nodes.Second, "ada", "reports")).GetProperty("reports").EnumerateArray());
-        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(nodes.First, "eve", HttpMethod.Delete, $"messages/{id}")).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.Second, "ada", HttpMethod.Delete, $"messages/{id}")).StatusCode);
-        Assert.Equal("ada", (await GetAsync(nodes.First, "eve", $"messages/{id}")).GetProperty("deletedBy").GetString());
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.First, "ada", HttpMethod.Put, $"reports/{report.GetProperty("id").GetInt64()}/resolution", new { resolution = "deleted" })).StatusCode);
-        Assert.Empty((await GetAsync(nodes.First, "ada", "reports")).GetProperty("reports").EnumerateArray());
+        Assert.Equal("muted", await RefusalAsync("bob", "chat:message", null, new { text = "another" }, id: "other"));
+        for (var i = 0; i < said.Length; i++)
+            Assert.Equal((first[i].Item1, true), await OutcomeAsync(said[i]));
+        Assert.Equal("id_conflict", await RefusalAsync("bob", "chat:edit", id, new { text = "something else" }, id: "e"));
 
-        // Said to one node, it counts on the other too.
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.Second, "ada", HttpMethod.Put, "mutes/bob", new { seconds = 600 })).StatusCode);
-        await Eventually.BecomesTrueAsync(async () => await RefusalAsync("bob", "chat:message", null, new { text = "me?" }) == "muted", "he is not muted");
-        Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.First, "ada", HttpMethod.Delete, "mutes/bob")).StatusCode);
-        Assert.Null(await RefusalAsync("bob", "chat:message", null, new { text = "me." }));
-
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync(nodes.First, "ada", HttpMethod.Patch, null, new { slowSeconds = 600 })).StatusCode);
-        Assert.Null(await RefusalAsync("eve", "chat:message", null, new { text = "one" }, id: "e1"));
-        Assert.Equal("slow_mode", await RefusalAsync("eve", "chat:message", null, new { text = "two" }));
-        // A retry is no second message, and the owner does not wait.
-        Assert.Null(await RefusalAsync("eve", "chat:message", null, new { text = "one" }, id: "e1"));
-        Assert.Null(await RefusalAsync("ada", "chat:message", null, new { text = "one" }));
-        Assert.Null(await RefusalAsync("ada", "chat:message", null, new { text = "two" }));
+        async Task<(long, bool)> OutcomeAsync((string Name, string? Entity, object Payload, string Id) one)
+        {
+            using var answer = await SendAsync(Nodes.First, "bob", HttpMethod.Post, $"/topics/room:{Room}/events", new { @event = one.Name, entityId = one.Entity, payload = one.Payload, id = one.Id });
+            var outcome = await ReadAsync(answer);
+            Assert.True(answer.IsSuccessStatusCode, outcome.ToString());
+            return (outcome.GetProperty("position").GetProperty("offset").GetInt64(), outcome.GetProperty("duplicate").GetBoolean());
+        }
     }
 
     [Fact]
     public async Task What_an_application_publishes_in_SQL_is_there_for_the_next_reader()
     {
-        await nodes.Database.ExecuteAsync($"select realtime.publish('room:{_room}', 'chat:message', json_build_object('text', 'from ' || i)) from generate_series(1, 2500) i");
+        await Nodes.Database.ExecuteAsync($"select realtime.publish('room:{Room}', 'chat:message', json_build_object('text', 'from ' || i)) from generate_series(1, 2500) i");
 
         Assert.Equal((Ids(2500), true, false), await PageAsync("limit=1"));
     }
 
     [Fact]
-    public async Task Who_joins_a_private_room_sees_what_came_after()
+    public async Task Names_that_nobody_has_do_not_keep_a_room_from_being_read()
     {
-        using (var made = await SendAsync(nodes.First, "ada", HttpMethod.Post, "/rooms", new { title = "Private", kind = "private", name = _room }))
-            Assert.Equal(HttpStatusCode.Created, made.StatusCode);
         await SayAsync("ada", "before");
-        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(nodes.First, "bob", HttpMethod.Put, "membership")).StatusCode);
-        using (var added = await SendAsync(nodes.First, "ada", HttpMethod.Put, $"/topics/room:{_room}/members/bob", new { role = "member" }))
-            Assert.Equal(HttpStatusCode.NoContent, added.StatusCode);
-        await SayAsync("ada", "after");
+        var huge = new string('x', 300);
+        Assert.Equal("payload_invalid", await RefusalAsync("ada", "chat:message", null, new { text = "hi", mentions = new[] { huge } }));
+        Assert.Equal("payload_invalid", await RefusalAsync("ada", "chat:edit", "1", new { text = "hi", mentions = new[] { huge } }));
+        Assert.Null(await RefusalAsync("ada", "chat:message", null, new { text = "a hundred", mentions = Enumerable.Range(0, 100).Select(_ => $"{Guid.NewGuid()}{Guid.NewGuid()}") }));
+        // What is published in SQL is not checked, and such names do not compress.
+        await Nodes.Database.ExecuteAsync($"""
+            select realtime.publish('room:{Room}', 'chat:message', json_build_object('text', 'after', 'mentions', (
+              select json_agg((select string_agg(md5(random()::text || i || n), '') from generate_series(1, case when i = 1 then 300 else 7 end) n)) from generate_series(1, 120) i)))
+            """);
 
-        Assert.Equal((Ids(2), false, false), Slice(await GetAsync(nodes.First, "bob", "messages")));
-        Assert.Equal(HttpStatusCode.NotFound, (await AskAsync(nodes.First, "bob", HttpMethod.Get, "messages/1")).StatusCode);
-        Assert.Empty((await GetAsync(nodes.First, "bob", "search?q=before")).GetProperty("found").EnumerateArray());
-        using (var again = await SendAsync(nodes.First, "eve", HttpMethod.Post, "/rooms", new { title = "Mine", name = _room }))
-            Assert.Equal("room_exists", (await ReadAsync(again)).GetProperty("code").GetString());
+        Assert.Equal((Ids(1, 2, 3), false, false), await PageAsync(""));
+        var last = (await GetAsync(Nodes.First, "bob", null)).GetProperty("lastMessage");
+        Assert.Equal(("after", 100), (last.GetProperty("text").GetString(), last.GetProperty("mentions").GetArrayLength()));
+        Assert.All(last.GetProperty("mentions").EnumerateArray(), name => Assert.Equal(224, name.GetString()!.Length));
     }
 
-    [Fact]
-    public async Task A_file_is_for_whoever_may_read_a_message_that_has_it_and_goes_with_that()
-    {
-        var picture = FileTests.Picture(900, 300);
-        var file = await UploadAsync("ada", "a \"picture\".png", picture);
-        var id = file.GetProperty("id").GetString();
-        Assert.Equal(("image/png", 900, 300), (file.GetProperty("type").GetString(), file.GetProperty("width").GetInt32(), file.GetProperty("height").GetInt32()));
-        Assert.Equal("file_refused", (await UploadAsync("ada", "a.png", [0x4D, 0x5A, 1, 2])).GetProperty("code").GetString());
-        Assert.Equal("payload_too_large", (await UploadAsync("ada", "a.txt", Enumerable.Repeat((byte)'a', (10 * 1024 * 1024) + 1).ToArray())).GetProperty("code").GetString());
+    private TopicKey Topic => new("default", TopicName.Parse($"room:{Room}"));
 
-        Assert.Equal(HttpStatusCode.OK, await StatusAsync("ada", $"/attachments/{id}"));
-        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync("bob", $"/attachments/{id}"));
-        Assert.Equal("payload_invalid", await RefusalAsync("bob", "chat:message", null, new { text = "not mine", attachments = new[] { id } }));
-        var message = await SayAsync("ada", "look", new { attachments = new[] { id } });
-        var shown = await GetAsync(nodes.Second, "bob", $"messages/{message}");
-        Assert.Equal(id, Assert.Single(shown.GetProperty("attachments").EnumerateArray()).GetProperty("id").GetString());
-
-        using (var http = nodes.Second.Http("default", "bob"))
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"/attachments/{id}") { Headers = { Range = new(1, 3) } };
-            using var part = await http.SendAsync(request, Topology.Cancelled);
-            Assert.Equal((HttpStatusCode.PartialContent, "nosniff"), (part.StatusCode, part.Headers.GetValues("X-Content-Type-Options").Single()));
-            Assert.Equal(picture[1..4], await part.Content.ReadAsByteArrayAsync(Topology.Cancelled));
-            using var small = await http.GetAsync($"/attachments/{id}/thumbnail", Topology.Cancelled);
-            Assert.Equal("image/webp", small.Content.Headers.ContentType!.MediaType);
-        }
-
-        Assert.Null(await RefusalAsync("ada", "chat:delete", message, new { }));
-        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync("bob", $"/attachments/{id}"));
-
-        // A day later nobody has it any more.
-        await nodes.Database.ExecuteAsync($"update realtime.chat_files set created_at = now() - interval '2 days' where file_id = '{id}'");
-        Assert.True(await nodes.First.Services.GetRequiredService<ChatFiles>().SweepAsync(Topology.Cancelled) > 0);
-        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync("ada", $"/attachments/{id}"));
-
-        async Task<HttpStatusCode> StatusAsync(string user, string path)
-        {
-            using var answer = await SendAsync(nodes.First, user, HttpMethod.Get, path);
-            return answer.StatusCode;
-        }
-    }
-
-    private async Task<JsonElement> UploadAsync(string user, string name, byte[] content)
-    {
-        using var http = nodes.First.Http("default", user);
-        using var body = new ByteArrayContent(content);
-        using var answer = await http.PostAsync($"/rooms/{_room}/attachments?name={Uri.EscapeDataString(name)}", body, Topology.Cancelled);
-        return await ReadAsync(answer);
-    }
-
-    private TopicKey Topic => new("default", TopicName.Parse($"room:{_room}"));
-
-    private static string Ids(params int[] ids) => string.Join(' ', ids);
-
-    private static (string Ids, bool HasBefore, bool HasAfter) Slice(JsonElement page) => (
-        string.Join(' ', page.GetProperty("messages").EnumerateArray().Select(message => message.GetProperty("id").GetString())),
-        page.GetProperty("hasBefore").GetBoolean(),
-        page.GetProperty("hasAfter").GetBoolean());
-
-    private static async Task<JsonElement> ReadAsync(HttpResponseMessage answer) => JsonElement.Parse(await answer.Content.ReadAsStringAsync(Topology.Cancelled));
-
-    private async Task<(string Ids, bool HasBefore, bool HasAfter)> PageAsync(string query) => Slice(await GetAsync(nodes.Second, "bob", $"messages?{query}"));
+    private async Task<(string Ids, bool HasBefore, bool HasAfter)> PageAsync(string query) => Slice(await GetAsync(Nodes.Second, "bob", $"messages?{query}"));
 
     private async Task ActAsync(string user, TenantNode node, Random random)
     {
@@ -318,74 +234,23 @@ public sealed class ChatScenarios(ChatScenarios.Nodes nodes) : IClassFixture<Cha
     }
 
     private async Task<IReadOnlyList<LoggedEvent>> LogAsync() =>
-        (await nodes.First.Services.GetRequiredService<PostgresTopicLog>().ReadAsync(Topic, new LogRange.After(0), 1_000, Topology.Cancelled)).Events;
+        (await Nodes.First.Services.GetRequiredService<PostgresTopicLog>().ReadAsync(Topic, new LogRange.After(0), 1_000, Topology.Cancelled)).Events;
 
-    private async Task<string> SayAsync(string user, string text, object? more = null, string? room = null)
-    {
-        var payload = JsonSerializer.SerializeToNode(more ?? new { })!.AsObject();
-        payload["text"] = text;
-        using var answer = await SendAsync(nodes.First, user, HttpMethod.Post, $"/topics/room:{room ?? _room}/events", new { @event = "chat:message", payload });
-        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
-        return $"{(await ReadAsync(answer)).GetProperty("position").GetProperty("offset").GetInt64()}";
-    }
-
-    private async Task JoinAsync(string user) => Assert.Equal(HttpStatusCode.NoContent, (await AskAsync(nodes.First, user, HttpMethod.Put, "membership")).StatusCode);
+    /// <summary>The numbers that are kept are those of the messages that are there.</summary>
+    private async Task CountsAgreeAsync() => Assert.Equal(0L, await Nodes.Database.ReadAsync<long>(
+        """
+        with t as (select topic_id from realtime.topics where topic = $1),
+        kept as (select c.* from realtime.chat_counts c join t using (topic_id) where c.messages <> 0 or c.mentions <> 0),
+        counted as (select c.* from t cross join lateral realtime.chat_counted(t.topic_id, 0, 9223372036854775807) c)
+        select (select count(*) from (table kept except table counted) a) + (select count(*) from (table counted except table kept) b)
+        """,
+        $"room:{Room}"));
 
     private async Task<(int Messages, int Mentions)> UnreadAsync(string user)
     {
-        var room = await GetAsync(nodes.Second, user, null);
+        var room = await GetAsync(Nodes.Second, user, null);
         return (room.GetProperty("unread").GetInt32(), room.GetProperty("mentions").GetInt32());
     }
 
     private Task<string?> RefusalAsync(string user, (string Name, string? Entity, object Payload) what, TenantNode node) => RefusalAsync(user, what.Name, what.Entity, what.Payload, node: node);
-
-    /// <summary>Why it was not published; null: it was.</summary>
-    private async Task<string?> RefusalAsync(string user, string name, string? entityId, object payload, string? id = null, TenantNode? node = null)
-    {
-        using var answer = await SendAsync(node ?? nodes.First, user, HttpMethod.Post, $"/topics/room:{_room}/events", new { @event = name, entityId, payload, id });
-        return answer.IsSuccessStatusCode ? null : (await ReadAsync(answer)).GetProperty("code").GetString();
-    }
-
-    private async Task<JsonElement> GetAsync(TenantNode node, string user, string? path)
-    {
-        using var answer = await AskAsync(node, user, HttpMethod.Get, path);
-        var read = await ReadAsync(answer);
-        Assert.True(answer.IsSuccessStatusCode, read.ToString());
-        return read;
-    }
-
-    private Task<HttpResponseMessage> AskAsync(TenantNode node, string user, HttpMethod method, string? path, object? body = null, string? room = null) =>
-        SendAsync(node, user, method, path is null ? $"/rooms/{room ?? _room}" : $"/rooms/{room ?? _room}/{path}", body);
-
-    private static async Task<HttpResponseMessage> SendAsync(TenantNode node, string user, HttpMethod method, string path, object? body = null)
-    {
-        using var http = node.Http("default", user);
-        using var request = new HttpRequestMessage(method, path);
-        request.Content = body is null ? null : JsonContent.Create(body);
-        return await http.SendAsync(request, Topology.Cancelled);
-    }
-
-    /// <summary>Two nodes over one database.</summary>
-    public sealed class Nodes(Topology topology) : IAsyncLifetime
-    {
-        public PostgresDatabase Database { get; private set; } = null!;
-
-        internal TenantNode First { get; private set; } = null!;
-
-        internal TenantNode Second { get; private set; } = null!;
-
-        public async ValueTask InitializeAsync()
-        {
-            Database = await PostgresDatabase.CreateAsync(topology);
-            First = await TenantNode.StartAsync(Database);
-            Second = await TenantNode.StartAsync(Database);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await Second.DisposeAsync();
-            await First.DisposeAsync();
-            await Database.DisposeAsync();
-        }
-    }
 }

@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -60,10 +61,33 @@ public sealed class MarkupScenarios(Topology topology, Browser browser) : IClass
         "<base href=https://example.test/><meta http-equiv=refresh content=\"0;url=javascript:window.broken=1\">",
     ];
 
+    /// <summary>The same dressed in Markdown, and as addresses that it may not lead to.</summary>
+    private static readonly string[] Dressed =
+    [
+        "**<img src=x onerror=window.broken=1>**",
+        "> <svg onload=window.broken=1>",
+        "- <iframe src=\"javascript:parent.broken=1\"></iframe>\n- `<script>window.broken=1</script>`",
+        "```html\n<script>window.broken=1</script>\n```",
+        "[click](javascript:window.broken=1) [click](data:text/html,<script>parent.broken=1</script>)",
+        "![x](x\" onerror=\"window.broken=1) @<script>window.broken=1</script>",
+        "[<img src=x onerror=window.broken=1>](https://example.test/x)",
+        "_<details open ontoggle=window.broken=1>_ ~~<body onload=window.broken=1>~~",
+    ];
+
+    /// <summary>Of everything in the room's page, whatever a text could only have made as markup.</summary>
+    private const string Foreign = """
+        () => [...document.querySelectorAll("live-room *, dialog *, .sidebar *")]
+          .filter(made => [...made.attributes].some(one => one.name.startsWith("on") || one.name === "srcdoc")
+            || ["SCRIPT", "IFRAME", "OBJECT", "EMBED", "STYLE", "LINK", "BASE", "DETAILS", "VIDEO", "MARQUEE", "IMG"].includes(made.tagName)
+            || (made.tagName === "A" && !/^(\/|https?:\/\/(example\.test|www\.w3\.org)\/)/.test(made.getAttribute("href") ?? "/"))
+            || (made instanceof SVGElement && !["svg", "path", "circle", "rect"].includes(made.tagName)))
+          .map(made => made.outerHTML)
+        """;
+
     private const string MadeOf = """
         () => [...document.querySelectorAll("[data-testid=message] *")]
-          .filter(made => !made.matches(".bubble-line > .tools > button.tool[data-action]") || made.children.length > 0)
-          .filter(made => !["P", "B", "SPAN", "TIME", "DIV", "A"].includes(made.tagName) || [...made.attributes].some(one => one.name.startsWith("on") || one.name === "srcdoc")
+          .filter(made => !made.closest("li > .tools"))
+          .filter(made => !["P", "B", "SPAN", "TIME", "DIV", "A", "STRONG", "EM", "S", "CODE"].includes(made.tagName) || [...made.attributes].some(one => one.name.startsWith("on") || one.name === "srcdoc")
             || (made.tagName === "A" && (!/^https?:\/\/(example\.test|www\.w3\.org)\//.test(made.getAttribute("href")) || made.rel !== "noopener noreferrer nofollow")))
           .map(made => made.outerHTML)
         """;
@@ -89,9 +113,59 @@ public sealed class MarkupScenarios(Topology topology, Browser browser) : IClass
         await Expect(page.Stored()).ToHaveCountAsync(Attacks.Length + 2);
 
         string[] written = [.. Attacks, Attacks[8], Attacks[13]];
-        Assert.Equal(written, await page.GetByTestId("message-text").AllTextContentsAsync());
+        // Markdown's own marks become what they stand for; everything else is there as it was written.
+        Assert.Equal(written.Select(WithoutMarks), (await page.GetByTestId("message-text").AllTextContentsAsync()).Select(WithoutMarks));
         await page.GetByTestId("message-text").Locator("a").EvaluateAllAsync<object?>("links => links.forEach(link => link.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })))");
         Assert.Empty(await page.EvaluateAsync<string[]>(MadeOf));
+        await RequireUnbrokenAsync(page, dialogs);
+    }
+
+    [Fact]
+    public async Task What_is_written_is_text_in_a_thread_an_answer_a_pin_a_hit_a_report_and_a_title_too()
+    {
+        var room = WebPages.NewName("crypt");
+        var owner = WebPages.NewName("ada");
+        var topic = $"room:{room}";
+        using var http = await topology.HttpAsync(owner);
+        using var made = await http.PostAsJsonAsync("/rooms", new { name = room, title = Attacks[8], description = Attacks[9] }, Topology.Cancelled);
+        Assert.Equal(201, (int)made.StatusCode);
+        await using var mallory = await topology.ConnectAsync("mallory");
+        string[] written = [.. Dressed, $"needle {Attacks[8]}", $"needle {Attacks[13]}"];
+        for (var i = 0; i < written.Length; i++)
+        {
+            await mallory.PublishAsync(topic, "chat:message", new { text = written[i] }, cancellationToken: Topology.Cancelled);
+            await mallory.PublishAsync(topic, "chat:message", new { text = written[i], replyTo = $"{(2 * i) + 1}" }, cancellationToken: Topology.Cancelled);
+        }
+
+        await mallory.PublishAsync(topic, "chat:message", new { text = Attacks[9], thread = "1" }, cancellationToken: Topology.Cancelled);
+        await mallory.PublishAsync(topic, "chat:pin", new { on = true }, entityId: "1", cancellationToken: Topology.Cancelled);
+        await mallory.PublishAsync(topic, "chat:reaction", new { emoji = Attacks[8], on = true }, entityId: "1", cancellationToken: Topology.Cancelled);
+        using var outsider = await topology.HttpAsync("mallory");
+        using var reported = await outsider.PostAsJsonAsync($"/rooms/{room}/messages/2/reports", new { reason = Attacks[8] }, Topology.Cancelled);
+        Assert.Equal(201, (int)reported.StatusCode);
+
+        var (page, dialogs) = await OpenAsync();
+        await page.SignInAsync(topology, owner);
+        await page.OpenRoomAsync(topology, room);
+        await Expect(page.GetByTestId("room-title")).ToHaveTextAsync(Attacks[8]);
+        await Expect(page.GetByTestId("room-about")).ToHaveTextAsync(Attacks[9]);
+        await Expect(page.GetByTestId("quote")).ToHaveCountAsync(written.Length);
+        Assert.Empty(await page.EvaluateAsync<string[]>(Foreign));
+
+        await page.GetByTestId("replies").ClickAsync();
+        await Expect(page.GetByTestId("thread").GetByTestId("message-text").Last).ToHaveTextAsync(Attacks[9]);
+        Assert.Empty(await page.EvaluateAsync<string[]>(Foreign));
+        await page.GetByTestId("open-pins").ClickAsync();
+        await Expect(page.GetByTestId("found")).ToHaveCountAsync(1);
+        Assert.Empty(await page.EvaluateAsync<string[]>(Foreign));
+        await page.GetByTestId("open-search").ClickAsync();
+        await page.GetByTestId("search").FillAsync("needle");
+        await Expect(page.GetByTestId("found")).ToHaveCountAsync(4);
+        Assert.Empty(await page.EvaluateAsync<string[]>(Foreign));
+        await page.GetByTestId("room-menu").ClickAsync();
+        await page.GetByRole(AriaRole.Menuitem, new() { Name = "Reports" }).ClickAsync();
+        await Expect(page.GetByTestId("report")).ToContainTextAsync(Attacks[8]);
+        Assert.Empty(await page.EvaluateAsync<string[]>(Foreign));
         await RequireUnbrokenAsync(page, dialogs);
     }
 
@@ -167,6 +241,8 @@ public sealed class MarkupScenarios(Topology topology, Browser browser) : IClass
         };
         return (page, dialogs);
     }
+
+    private static string WithoutMarks(string text) => text.Replace("*", "", StringComparison.Ordinal).Replace("`", "", StringComparison.Ordinal).Replace("\\", "", StringComparison.Ordinal);
 
     private static async Task RequireUnbrokenAsync(IPage page, List<string> dialogs)
     {

@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -78,10 +80,10 @@ public sealed class NotificationDeliveryScenarios(Topology topology) : IAsyncLif
         await SendAsync(gone, "ada", "Taken on");
         await SendAsync(gone, "bob", "Being sent");
         var store = gone.Services.GetRequiredService<DeliveryStore>();
-        var claimed = await store.ClaimAsync(["email"], 10, TimeSpan.FromSeconds(2), Topology.Cancelled);
+        var claimed = await store.ClaimAsync(Channel.Email, 10, [], TimeSpan.FromSeconds(2), Topology.Cancelled);
         Assert.Equal(2, claimed.Count);
         Assert.True(await store.BeginAsync(claimed.Single(delivery => delivery.User == "bob"), TimeSpan.FromSeconds(2), Topology.Cancelled));
-        Assert.Empty(await store.ClaimAsync(["email"], 10, TimeSpan.FromSeconds(2), Topology.Cancelled));
+        Assert.Empty(await store.ClaimAsync(Channel.Email, 10, [], TimeSpan.FromSeconds(2), Topology.Cancelled));
         // It dies here.
         await using var other = await StartAsync(AtOnce);
 
@@ -184,6 +186,50 @@ public sealed class NotificationDeliveryScenarios(Topology topology) : IAsyncLif
     }
 
     [Fact]
+    public async Task A_mail_server_that_takes_connections_and_says_nothing_holds_up_no_push()
+    {
+        using var silent = Listen();
+        await using var node = await StartAsync([.. AtOnce, ("Realtime:Notifications:Email:Port", $"{PortOf(silent)}")]);
+        await _database.ExecuteAsync("insert into realtime.inboxes (tenant, user_id, email) select $1, 'u' || i, 'u' || i || '@example.org' from generate_series(1, 12) i", _tenant);
+        for (var i = 1; i <= 12; i++)
+            await SendAsync(node, $"u{i}", "By mail");
+
+        // As many as there are places.
+        await Eventually.BecomesTrueAsync(async () => await UnderWayAsync("email") == 8, "the mails are not begun");
+        await ReachAsync(node, "ada", "phone");
+        var id = await SendAsync(node, "ada", "By push");
+
+        await Eventually.BecomesTrueAsync(() => !_push.Messages.IsEmpty, "the push waits for the mails", TimeSpan.FromSeconds(5));
+        Assert.Equal([id], _push.Messages.Select(message => message.Content.GetProperty("id").GetString()));
+    }
+
+    [Fact]
+    public async Task Devices_of_one_user_that_never_answer_hold_up_nobody_else()
+    {
+        using var silent = Listen();
+        await using var node = await StartAsync(AtOnce);
+        using (var http = node.Http(_tenant, "bob"))
+        {
+            for (var i = 0; i < 12; i++)
+            {
+                var keys = JsonSerializer.SerializeToElement(_push.Subscribe($"bob{i}")).GetProperty("keys");
+                using var put = await http.PutAsJsonAsync($"/inbox/devices/bob{i}", new { endpoint = $"http://127.0.0.1:{PortOf(silent)}/{i}", keys }, Topology.Cancelled);
+                put.EnsureSuccessStatusCode();
+            }
+        }
+
+        await SendAsync(node, "bob", "Hi");
+        await Eventually.BecomesTrueAsync(async () => await UnderWayAsync("push") >= 2, "the pushes are not begun");
+        await ReachAsync(node, "ada", "phone", "laptop", "tablet");
+        var id = await SendAsync(node, "ada", "Hi");
+
+        // More than he may have under way at once: each that ends makes room for the next one.
+        await Eventually.BecomesTrueAsync(() => _push.Messages.Count == 3, "one waits for the other's", TimeSpan.FromSeconds(5));
+        Assert.All(_push.Messages, message => Assert.Equal(id, message.Content.GetProperty("id").GetString()));
+        await Eventually.BecomesTrueAsync(async () => await UnderWayAsync("push") == 2, "he has more than two places");
+    }
+
+    [Fact]
     public async Task A_push_goes_to_no_private_address_whatever_its_name()
     {
         await using var node = await StartAsync([.. AtOnce, ("Realtime:Notifications:Push:AllowPrivateAddresses", "false")]);
@@ -200,6 +246,19 @@ public sealed class NotificationDeliveryScenarios(Topology topology) : IAsyncLif
     }
 
     private Task<TenantNode> StartAsync((string, string)[] settings) => TenantNode.StartAsync(_database, [.. _mail.Settings(), .. _push.Settings(), .. settings]);
+
+    /// <summary>Connections to it are made, and then nothing comes.</summary>
+    private static TcpListener Listen()
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return listener;
+    }
+
+    private static int PortOf(TcpListener listener) => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    private Task<long> UnderWayAsync(string channel) =>
+        _database.ReadAsync<long>("select count(*) from realtime.notification_deliveries where channel = $1 and state in ('leased', 'sending')", channel);
 
     /// <summary>Everything there is to tell has been told or given up.</summary>
     private Task SettledAsync(long count) => Eventually.BecomesTrueAsync(

@@ -2,15 +2,19 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 using RealtimeAspire.Client;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server;
+using RealtimeAspire.Server.Features.Notifications;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Inboxes on two nodes over one database.</summary>
 [Collection(SharedTopology.Name)]
-public sealed class NotificationScenarios(NotificationScenarios.Nodes nodes) : IClassFixture<NotificationScenarios.Nodes>
+public sealed class NotificationScenarios(NotificationScenarios.Nodes nodes, Topology topology) : IClassFixture<NotificationScenarios.Nodes>
 {
     private readonly string _tenant = $"t{Guid.NewGuid():n}";
 
@@ -153,6 +157,101 @@ public sealed class NotificationScenarios(NotificationScenarios.Nodes nodes) : I
         }
 
         Assert.Equal(1_198, users.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_transaction_that_holds_one_inbox_holds_up_a_send_to_many_but_not_what_else_comes_to_its_recipients()
+    {
+        string[] many = [.. Enumerable.Range(1, 60).Select(i => $"u{i:d2}")];
+        await using var application = await nodes.Database.ConnectAsync();
+        await using var transaction = await application.BeginTransactionAsync(Topology.Cancelled);
+        await using (var publish = new NpgsqlCommand("select realtime.publish('user:u50', 'app:x', '1', tenant => $1)", application) { Parameters = { new() { Value = _tenant } } })
+            await publish.ExecuteNonQueryAsync(Topology.Cancelled);
+
+        var held = await SendToAsync(many);
+        await Eventually.BecomesTrueAsync(
+            async () => await nodes.Database.ReadAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0, "nobody waits for it");
+
+        // The step has come as far as him who is held, and had the inboxes of those before.
+        await SendToAsync(["u01"]).WaitAsync(TimeSpan.FromSeconds(3), TimeProvider.System, Topology.Cancelled);
+        var other = await SendToAsync([.. Enumerable.Range(1, 30).Select(i => $"v{i:d2}")]);
+        await Eventually.BecomesTrueAsync(async () => await StateAsync(other) == "sent", "another send waits for it", TimeSpan.FromSeconds(5));
+        Assert.Equal("sending", await StateAsync(held));
+
+        await transaction.CommitAsync(Topology.Cancelled);
+        await Eventually.BecomesTrueAsync(async () => await StateAsync(held) == "sent", "it does not go on");
+        Assert.Equal(60L, await nodes.Database.ReadAsync<long>("select count(*) from realtime.inbox_entries where tenant = $1 and notification_id = $2", _tenant, held.Id));
+
+        Task<NotificationReceipt> SendToAsync(string[] users) => nodes.One.Services.GetRequiredService<INotifier>().SendAsync(
+            new Notification("mention", "Hi"), NotificationAudience.Several(users), tenant: _tenant, cancellationToken: Topology.Cancelled);
+
+        Task<string> StateAsync(NotificationReceipt sent) => nodes.Database.ReadAsync<string>(
+            "select case when finished_at is null then 'sending' else 'sent' end from realtime.notifications where tenant = $1 and notification_id = $2", _tenant, sent.Id);
+    }
+
+    [Fact]
+    public async Task One_consumer_more_than_a_user_may_have_is_refused_and_nothing_is_noted_of_it()
+    {
+        await SendAsync(nodes.One, "Hi");
+        using var http = nodes.One.Http(_tenant);
+        var position = (await http.GetFromJsonAsync<JsonElement>("/inbox", Topology.Cancelled)).GetProperty("position");
+        await nodes.Database.ExecuteAsync(
+            """
+            insert into realtime.cursors (tenant, user_id, consumer, topic, epoch, "offset", updated_at) select $1, 'ada', 'c' || i, 'user:ada', $2, 1, now() from generate_series(1, 99) i
+            """,
+            _tenant, position.GetProperty("epoch").GetString()!);
+
+        Assert.Equal("204", await AcknowledgeAsync("phone"));
+        Assert.Equal("quota_exceeded", await AcknowledgeAsync("tablet"));
+        Assert.Equal((100L, 0L), (await CountAsync("cursors where tenant = $1"), await CountAsync("notification_deliveries where tenant = $1 and device = 'tablet'")));
+        // Those that there are go on.
+        await SendAsync(nodes.One, "Ho");
+        position = (await http.GetFromJsonAsync<JsonElement>("/inbox", Topology.Cancelled)).GetProperty("position");
+        Assert.Equal("204", await AcknowledgeAsync("phone"));
+        Assert.Equal(2L, await CountAsync("notification_deliveries where tenant = $1 and device = 'phone'"));
+
+        // A browser that has not been there for long leaves its place.
+        await nodes.Database.ExecuteAsync("update realtime.cursors set updated_at = now() - interval '31 days' where tenant = $1 and consumer = 'c7'", _tenant);
+        Assert.Equal("204", await AcknowledgeAsync("tablet"));
+
+        async Task<string?> AcknowledgeAsync(string consumer)
+        {
+            using var answer = await http.PutAsJsonAsync($"/topics/user:ada/cursors/{consumer}", new { position }, Topology.Cancelled);
+            return await OutcomeAsync(answer);
+        }
+
+        Task<long> CountAsync(string what) => nodes.Database.ReadAsync<long>($"select count(*) from realtime.{what}", _tenant);
+    }
+
+    [Fact]
+    public async Task What_many_have_had_is_forgotten_step_by_step_and_what_counts_is_kept()
+    {
+        await using var database = await PostgresDatabase.CreateAsync(topology);
+        await database.ExecuteAsync(
+            """
+            with n as (
+              insert into realtime.notifications (tenant, notification_id, sender, request_id, content, kind, title, priority, created_at, expires_at, audience, finished_at)
+              select 't', id, '', id, '', 'mention', 'Hi', 'normal', now() - age, now() - age, 'tenant', now() - age
+                from (values ('old', interval '2 days'), ('young', interval '1 hour')) v(id, age) returning notification_id, expires_at)
+            insert into realtime.inbox_entries (tenant, user_id, notification_id, "offset", created_at, expires_at)
+            select 't', 'u' || i, notification_id, case notification_id when 'old' then 1 else 2 end, expires_at, expires_at from n, generate_series(1, 4500) i
+            """);
+        await database.ExecuteAsync(
+            "insert into realtime.notification_deliveries (tenant, user_id, notification_id, channel, state) select tenant, user_id, notification_id, 'live', 'delivered' from realtime.inbox_entries");
+        using var sweep = new InboxSweep(new Database(database.DataSource), TimeProvider.System, NullLogger<InboxSweep>.Instance);
+
+        var left = new List<string>();
+        for (var isMore = true; isMore;)
+        {
+            isMore = await sweep.ForgetAsync(Topology.Cancelled);
+            left.Add(await database.ReadAsync<string>(
+                """
+                select concat_ws(' ', (select count(*) from realtime.notifications), (select count(*) from realtime.inbox_entries where notification_id = 'old'),
+                                 (select count(*) from realtime.notification_deliveries where notification_id = 'old'), (select count(*) from realtime.inbox_entries where notification_id = 'young'))
+                """));
+        }
+
+        Assert.Equal(["2 2500 2500 4500", "2 500 500 4500", "1 0 0 4500"], left);
     }
 
     [Fact]

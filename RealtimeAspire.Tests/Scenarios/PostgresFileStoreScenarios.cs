@@ -1,5 +1,6 @@
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Features.Chat.Files;
+using RealtimeAspire.Server.Storage;
 using RealtimeAspire.Tests.Specifications;
 
 namespace RealtimeAspire.Tests.Scenarios;
@@ -7,7 +8,7 @@ namespace RealtimeAspire.Tests.Scenarios;
 [Collection(SharedTopology.Name)]
 public sealed class PostgresFileStoreScenarios(PostgresFileStoreScenarios.Stored stored) : FileStoreSpecification, IClassFixture<PostgresFileStoreScenarios.Stored>
 {
-    private protected override IFileStore Store => new PostgresFileStore(new ChatDatabase(stored.Database.DataSource));
+    private protected override IFileStore Store => new PostgresFileStore(new Database(stored.Database.DataSource));
 
     public sealed class Stored(Topology topology) : IAsyncLifetime
     {

@@ -191,8 +191,8 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
     [Fact]
     public async Task A_listening_node_hears_of_it_when_it_commits_and_says_when_it_may_have_missed_something()
     {
-        var (heard, restored) = (new ConcurrentQueue<TopicKey>(), 0);
-        using var listener = new PostgresListener(Database.DataSource, TimeProvider.System, NullLogger<PostgresListener>.Instance);
+        var (heard, told, restored) = (new ConcurrentQueue<TopicKey>(), new ConcurrentQueue<string>(), 0);
+        using var listener = new PostgresListener(Database.DataSource, [new ListenedChannel("app_channel", told.Enqueue)], TimeProvider.System, NullLogger<PostgresListener>.Instance);
         listener.Published += heard.Enqueue;
         listener.Restored += () => Interlocked.Increment(ref restored);
         Assert.False(listener.IsListening);
@@ -204,6 +204,10 @@ public sealed partial class PostgresPublishScenarios(PostgresPublishScenarios.On
         await Database.ExecuteAsync("select realtime.publish('room:a', 'app:x', '1', 'k', tenant => 'acme')");
         await Eventually.BecomesTrueAsync(() => !heard.IsEmpty, "nothing was heard");
         Assert.Equal([new TopicKey("acme", TopicName.Parse("room:a"))], heard);
+        await Database.ExecuteAsync("notify app_channel, 'a feature''s own'");
+        await Eventually.BecomesTrueAsync(() => !told.IsEmpty, "nothing was heard on a feature's channel");
+        Assert.Equal(["a feature's own"], told);
+        Assert.Single(heard);
 
         await Database.BreakConnectionsAsync();
         await Eventually.BecomesTrueAsync(() => listener.IsListening && restored == 2, "the listener does not listen again");

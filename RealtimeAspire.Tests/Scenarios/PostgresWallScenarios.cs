@@ -56,7 +56,7 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
             select c.relname::text from pg_class c where c.relnamespace = 'realtime'::regnamespace and c.relkind in ('r', 'p') and has_table_privilege('realtime_reader', c.oid, 'select')
             """);
         Assert.Equal(
-            ["chat_edits", "chat_messages", "chat_reactions", "cursors", "events", "inbox_devices", "inbox_entries", "inboxes", "notification_deliveries", "notifications", "topics"],
+            ["chat_counts", "chat_edits", "chat_messages", "chat_reactions", "cursors", "events", "inbox_devices", "inbox_entries", "inboxes", "notification_deliveries", "notifications", "topics"],
             tables.Order(StringComparer.Ordinal));
         foreach (var table in tables)
         {
@@ -238,6 +238,7 @@ public sealed class PostgresWallScenarios(PostgresWallScenarios.Stored stored) :
                     with topic as (select tenant, topic_id from realtime.topics where tenant = $1),
                     message as (
                       insert into realtime.chat_messages (tenant, topic_id, "offset", at, text, mentions, attachments, replies) select tenant, topic_id, 1, now(), 'x', '{}', '{}', 0 from topic),
+                    counts as (insert into realtime.chat_counts select tenant, topic_id, '', 0, 1, 0 from topic),
                     edit as (insert into realtime.chat_edits select tenant, topic_id, 1, 2, 'x', now() from topic)
                     insert into realtime.chat_reactions select tenant, topic_id, 1, 'x', 'ada' from topic
                     """, tenant);

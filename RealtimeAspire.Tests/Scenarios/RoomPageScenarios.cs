@@ -178,8 +178,10 @@ public sealed class RoomPageScenarios(Topology topology, Browser browser) : ICla
         await page.BecomesAsync("reconnecting");
         await Expect(page.GetByTestId("connection-strip")).ToContainTextAsync("You have no right to this topic.");
 
+        // The button goes, and the focus is where it was before.
         await page.GetByTestId("retry-now").ClickAsync();
         await page.BecomesAsync("connected");
+        await Expect(page.GetByTestId("composer")).ToBeFocusedAsync();
         await page.SayAsync("two");
         await Expect(page.Stored()).ToHaveCountAsync(2);
         await Expect(page.GetByTestId("message-text")).ToHaveTextAsync(["one", "two"]);

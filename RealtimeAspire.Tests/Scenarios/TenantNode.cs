@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -10,6 +11,7 @@ using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Features.Notifications;
+using RealtimeAspire.Server.Features.Presence;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
 
@@ -28,7 +30,12 @@ internal sealed class TenantNode : IAsyncDisposable
 
     public Uri Address => new(_app.Urls.First());
 
-    public static async Task<TenantNode> StartAsync(PostgresDatabase database, params (string Key, string Value)[] settings)
+    public static Task<TenantNode> StartAsync(PostgresDatabase database, params (string Key, string Value)[] settings) => StartAsync(database, static _ => { }, settings);
+
+    /// <param name="database">Its database.</param>
+    /// <param name="register">What the test has of its own.</param>
+    /// <param name="settings">The configuration.</param>
+    public static async Task<TenantNode> StartAsync(PostgresDatabase database, Action<IServiceCollection> register, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
@@ -41,19 +48,23 @@ internal sealed class TenantNode : IAsyncDisposable
             .. settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)),
         ]);
         builder.Services.AddSingleton(database.DataSource);
-        builder.AddRealtime().AddChat().AddAdministration().AddNotifications();
+        builder.AddRealtime().AddChat().AddPresence().AddNotifications().AddAdministration();
+        register(builder.Services);
         var app = builder.Build();
-        app.MapRealtime().MapChat().MapAdministration().MapNotifications();
+        app.MapRealtime().MapChat().MapPresence().MapNotifications().MapAdministration();
         await app.StartAsync(Topology.Cancelled);
         var health = app.Services.GetRequiredService<HealthCheckService>();
         await Eventually.BecomesTrueAsync(async () => (await health.CheckHealthAsync(Topology.Cancelled)).Status is HealthStatus.Healthy, "the node is not ready");
         return new TenantNode(app);
     }
 
-    public static string Token(string tenant, string user = "ada")
+    /// <param name="tenant">Of which tenant.</param>
+    /// <param name="user">Whom it names.</param>
+    /// <param name="grants">What it grants, as JSON; null where it says nothing of that.</param>
+    public static string Token(string tenant, string user = "ada", string? grants = null)
     {
         var options = new RealtimeOptions { Auth = { SigningKey = SigningKey } };
-        return new TokenIssuer(Microsoft.Extensions.Options.Options.Create(options), TimeProvider.System).Issue(user, tenant).AccessToken;
+        return new TokenIssuer(Microsoft.Extensions.Options.Options.Create(options), TimeProvider.System).Issue(user, tenant, grants is null ? null : JsonElement.Parse(grants)).AccessToken;
     }
 
     public HttpClient Http(string tenant, string user = "ada") => new()

@@ -16,7 +16,7 @@ namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What operators do to tenants, on two nodes over one database.</summary>
 [Collection(SharedTopology.Name)]
-public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture<TenantScenarios.Nodes>
+public sealed class TenantScenarios(TwoNodes nodes) : IClassFixture<TwoNodes>
 {
     private const string Topic = "room:a";
 
@@ -28,8 +28,8 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
     [Fact]
     public async Task A_suspended_tenant_is_closed_on_every_node_within_a_second_and_nothing_of_it_is_taken_until_that_is_lifted()
     {
-        using var admin = nodes.One.Http("default");
-        await PublishAsync(nodes.One, _tenant, Topic);
+        using var admin = nodes.First.Http("default");
+        await PublishAsync(nodes.First, _tenant, Topic);
         var hubs = new List<RawHub>();
         foreach (var node in nodes.Both)
         {
@@ -37,11 +37,11 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
             await hubs[^1].InvokeAsync("Subscribe", new { topic = Topic });
         }
 
-        using var http = nodes.Other.Http(_tenant);
+        using var http = nodes.Second.Http(_tenant);
         using var stream = new SseReader(await http.GetAsync($"/topics/stream?topic={Room}", HttpCompletionOption.ResponseHeadersRead, Topology.Cancelled));
         Assert.Equal("subscribed", (await stream.NextAsync()).Name);
         var poll = http.GetAsync($"/topics/events?topic={Room}&wait=50", Topology.Cancelled);
-        using var others = await nodes.Other.ConnectAsync($"{_tenant}-other");
+        using var others = await nodes.Second.ConnectAsync($"{_tenant}-other");
 
         var started = TimeProvider.System.GetTimestamp();
         await PutAsync(admin, _tenant, new { suspended = true, reason = "unpaid" });
@@ -98,7 +98,7 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
     {
         await using var closed = await TenantNode.StartAsync(nodes.Database, ("Realtime:Tenants:Open", "false"));
         await AssertRefusedAsync(closed, "tenant_unknown");
-        await PublishAsync(nodes.One, _tenant, Topic);
+        await PublishAsync(nodes.First, _tenant, Topic);
         await PublishAsync(closed, "default", $"room:{_tenant}");
 
         using var admin = closed.Http("default");
@@ -115,16 +115,16 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
     [Fact]
     public async Task Quotas_of_payloads_subscriptions_and_topics_hold_for_their_tenant_alone()
     {
-        using var admin = nodes.One.Http("default");
+        using var admin = nodes.First.Http("default");
         await PutAsync(admin, _tenant, new { quotas = new { payloadBytes = 10, subscriptionsPerConnection = 1, topics = 1 } });
         foreach (var node in nodes.Both)
         {
             await IsAppliedAsync(node, tenants => tenants.Of(_tenant) is { Topics: 1, PayloadBytes: 10 });
         }
 
-        await PublishAsync(nodes.One, _tenant, Topic);
-        Assert.Equal("payload_too_large", await CodeAsync(await SendAsync(nodes.One, _tenant, Topic, "longer than ten")));
-        using var hub = await nodes.Other.ConnectAsync(_tenant);
+        await PublishAsync(nodes.First, _tenant, Topic);
+        Assert.Equal("payload_too_large", await CodeAsync(await SendAsync(nodes.First, _tenant, Topic, "longer than ten")));
+        using var hub = await nodes.Second.ConnectAsync(_tenant);
         await hub.InvokeAsync("Subscribe", new { topic = Topic });
         Assert.Equal("too_many_subscriptions", (await Assert.ThrowsAsync<RealtimeException>(() => hub.InvokeAsync("Subscribe", new { topic = "room:b" }))).Code);
         foreach (var node in nodes.Both)
@@ -138,13 +138,13 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
         Assert.Equal("RT011", sql.SqlState);
 
         await PutAsync(admin, _tenant, new { quotas = new { topics = 2 } });
-        await Eventually.BecomesTrueAsync(async () => (await SendAsync(nodes.Other, _tenant, "room:b", 1)).IsSuccessStatusCode, "the raised quota does not count", TimeSpan.FromSeconds(2));
+        await Eventually.BecomesTrueAsync(async () => (await SendAsync(nodes.Second, _tenant, "room:b", 1)).IsSuccessStatusCode, "the raised quota does not count", TimeSpan.FromSeconds(2));
     }
 
     [Fact]
     public async Task Two_nodes_that_make_topics_at_once_make_as_many_as_there_may_be()
     {
-        using var admin = nodes.One.Http("default");
+        using var admin = nodes.First.Http("default");
         await PutAsync(admin, _tenant, new { quotas = new { topics = 5 } });
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => SendAsync(nodes.Both[i % 2], _tenant, $"room:{i}", i)));
@@ -157,30 +157,30 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
     [Fact]
     public async Task What_is_past_a_tenant_s_retention_is_not_read_and_the_sweep_frees_it()
     {
-        using var admin = nodes.One.Http("default");
+        using var admin = nodes.First.Http("default");
         foreach (var tenant in new[] { _tenant, $"{_tenant}-other" })
         {
             for (var i = 0; i < 4; i++)
             {
-                await PublishAsync(nodes.One, tenant, Topic);
+                await PublishAsync(nodes.First, tenant, Topic);
             }
         }
 
         await nodes.Database.ExecuteAsync("select realtime.create_events_partition(0, (now() at time zone 'utc')::date - 5)");
         await nodes.Database.ExecuteAsync("""update realtime.events set created_at = created_at - interval '5 days' where "offset" <= 3 and tenant like $1""", $"{_tenant}%");
         await PutAsync(admin, _tenant, new { quotas = new { retentionDays = 2 } });
-        await IsAppliedAsync(nodes.One, tenants => tenants.Of(_tenant).RetentionDays == 2);
+        await IsAppliedAsync(nodes.First, tenants => tenants.Of(_tenant).RetentionDays == 2);
 
-        Assert.Equal([4L], await OffsetsAsync(nodes.One, _tenant));
-        Assert.Equal([1L, 2, 3, 4], await OffsetsAsync(nodes.One, $"{_tenant}-other"));
-        await PublishAsync(nodes.One, _tenant, Topic);
+        Assert.Equal([4L], await OffsetsAsync(nodes.First, _tenant));
+        Assert.Equal([1L, 2, 3, 4], await OffsetsAsync(nodes.First, $"{_tenant}-other"));
+        await PublishAsync(nodes.First, _tenant, Topic);
         Assert.StartsWith("realtime.events_2_", await nodes.Database.ReadAsync<string>("""select tableoid::regclass::text from realtime.events where tenant = $1 and "offset" = 5""", _tenant), StringComparison.Ordinal);
 
         await new RetentionSweep(nodes.Database.DataSource, new PartitionCompaction(TimeProvider.System, NullLogger<PartitionCompaction>.Instance), NullLogger<RetentionSweep>.Instance).RunAsync(Topology.Cancelled);
 
         Assert.Equal(4L, await nodes.Database.ReadAsync<long>("select floor from realtime.topics where tenant = $1", _tenant));
         Assert.Equal(0L, await nodes.Database.ReadAsync<long>("""select count(*) from realtime.events where tenant = $1 and "offset" <= 3""", _tenant));
-        Assert.Equal([1L, 2, 3, 4], await OffsetsAsync(nodes.One, $"{_tenant}-other"));
+        Assert.Equal([1L, 2, 3, 4], await OffsetsAsync(nodes.First, $"{_tenant}-other"));
     }
 
     [Fact]
@@ -190,8 +190,8 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
         {
             for (var i = 0; i < 3; i++)
             {
-                await PublishAsync(nodes.One, _tenant, topic, $"{topic} {i}");
-                await PublishAsync(nodes.One, $"{_tenant}-other", topic, "another's");
+                await PublishAsync(nodes.First, _tenant, topic, $"{topic} {i}");
+                await PublishAsync(nodes.First, $"{_tenant}-other", topic, "another's");
             }
         }
 
@@ -205,14 +205,14 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
         }
 
         Assert.Equal(6, (await ExportAsync("room:b/another:2")).Count);
-        using var admin = nodes.One.Http("default");
+        using var admin = nodes.First.Http("default");
         Assert.Equal("request_invalid", await CodeAsync(await admin.GetAsync($"/tenants/{_tenant}/export?after=nonsense", Topology.Cancelled)));
     }
 
     [Fact]
     public async Task Who_administers_is_told_what_is_wrong_and_cannot_shut_himself_out()
     {
-        using var admin = nodes.One.Http("default");
+        using var admin = nodes.First.Http("default");
         var put = await PutAsync(admin, _tenant, new { suspended = true, reason = "unpaid", quotas = new { topics = 3 } });
         Assert.Equal(("unpaid", 3), (put.GetProperty("reason").GetString(), put.GetProperty("quotas").GetProperty("topics").GetInt32()));
         var got = await admin.GetFromJsonAsync<JsonElement>($"/tenants/{_tenant}", Topology.Cancelled);
@@ -236,19 +236,19 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
     [Fact]
     public async Task Two_tenants_with_a_topic_of_the_same_name_have_two_topics()
     {
-        using var mine = await nodes.One.ConnectAsync(_tenant);
+        using var mine = await nodes.First.ConnectAsync(_tenant);
         await mine.InvokeAsync("Subscribe", new { topic = Topic });
         for (var i = 0; i < 3; i++)
         {
-            await PublishAsync(nodes.One, $"{_tenant}-other", Topic, "another's");
+            await PublishAsync(nodes.First, $"{_tenant}-other", Topic, "another's");
         }
 
-        await PublishAsync(nodes.Other, _tenant, Topic, "mine");
+        await PublishAsync(nodes.Second, _tenant, Topic, "mine");
 
         var only = Assert.Single(await mine.EventsAsync(1));
         Assert.Equal((1L, "mine"), (only.Offset, only.Data.Payload.GetString()));
-        Assert.Equal([1L], await OffsetsAsync(nodes.One, _tenant));
-        Assert.Equal([1L, 2, 3], await OffsetsAsync(nodes.Other, $"{_tenant}-other"));
+        Assert.Equal([1L], await OffsetsAsync(nodes.First, _tenant));
+        Assert.Equal([1L, 2, 3], await OffsetsAsync(nodes.Second, $"{_tenant}-other"));
     }
 
     private async Task AssertRefusedAsync(TenantNode node, string code)
@@ -276,7 +276,7 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
 
     private async Task<List<TopicEvent>> ExportAsync(string? after)
     {
-        using var admin = nodes.Other.Http("default");
+        using var admin = nodes.Second.Http("default");
         var text = await admin.GetStringAsync($"/tenants/{_tenant}/export{(after is null ? "" : $"?after={Uri.EscapeDataString(after)}")}", Topology.Cancelled);
         return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize(line, RealtimeJson.Default.TopicEvent)!)];
     }
@@ -312,30 +312,4 @@ public sealed class TenantScenarios(TenantScenarios.Nodes nodes) : IClassFixture
 
     private static async Task<string?> CodeAsync(HttpResponseMessage answer) =>
         (await answer.Content.ReadFromJsonAsync<JsonElement>(Topology.Cancelled)).GetProperty("code").GetString();
-
-    /// <summary>One database and two nodes for all the tests here.</summary>
-    public sealed class Nodes(Topology topology) : IAsyncLifetime
-    {
-        internal PostgresDatabase Database { get; private set; } = null!;
-
-        internal TenantNode One { get; private set; } = null!;
-
-        internal TenantNode Other { get; private set; } = null!;
-
-        internal TenantNode[] Both => [One, Other];
-
-        public async ValueTask InitializeAsync()
-        {
-            Database = await PostgresDatabase.CreateAsync(topology);
-            One = await TenantNode.StartAsync(Database);
-            Other = await TenantNode.StartAsync(Database);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await One.DisposeAsync();
-            await Other.DisposeAsync();
-            await Database.DisposeAsync();
-        }
-    }
 }

@@ -154,6 +154,7 @@ public sealed class AccessMatrixTests(AccessMatrixTests.Node node) : IClassFixtu
             ("http", await GetAsync(token, "/topics/room:a/events")),
             ("messages", Stored(await GetAsync(token, "/rooms/a/messages"))),
             ("search", Stored(await GetAsync(token, "/rooms/a/search?q=x"))),
+            ("commands", Stored(await GetAsync(token, "/rooms/a/commands"))),
             ("read", Stored(await PostAsync(token, "/rooms/a/read", """{"offset":1}"""))),
             ("report", Stored(await PostAsync(token, "/rooms/a/messages/1/reports", """{"reason":"x"}"""))),
         ],

@@ -203,6 +203,35 @@ public sealed class CallTests
         Assert.Equal((HttpStatusCode.NotFound, "no_handler"), (nobody.StatusCode, await CodeOf(nobody)));
     }
 
+    [Fact]
+    public async Task A_user_has_so_many_calls_under_way_over_http_and_others_have_their_own()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var handler = await server.ConnectRawAsync();
+        using var http = server.Http();
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        await handler.InvokeAsync("Handle", Add);
+
+        var calls = Enumerable.Range(0, 257).Select(_ => http.PostAsJsonAsync("/topics/room%3Aa/calls/add?timeoutMs=60000", 1, leaving.Token)).ToList();
+        using var refused = await await Task.WhenAny(calls);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "overloaded"), (refused.StatusCode, await CodeOf(refused)));
+        Assert.Equal(256, calls.Count(call => !call.IsCompleted));
+
+        using var bob = new HttpClient { BaseAddress = server.Address, DefaultRequestHeaders = { Authorization = new("Bearer", TestServer.Token("bob")) } };
+        using var nobody = await bob.PostAsJsonAsync("/topics/room%3Aa/calls/other", 1, TestContext.Current.CancellationToken);
+        Assert.Equal("no_handler", await CodeOf(nobody));
+
+        // Whoever waits no longer gives his place to the next.
+        await leaving.CancelAsync();
+        await Eventually.BecomesTrueAsync(
+            async () =>
+            {
+                using var next = await http.PostAsJsonAsync("/topics/room%3Aa/calls/other", 1, TestContext.Current.CancellationToken);
+                return await CodeOf(next) == "no_handler";
+            },
+            "his places are not free");
+    }
+
     private static async Task<string?> CodeOf(HttpResponseMessage response) =>
         (await response.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("code").GetString();
 }

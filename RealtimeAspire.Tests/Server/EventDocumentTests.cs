@@ -33,7 +33,7 @@ public sealed class EventDocumentTests
     {
         var document = await DocumentAsync(("Realtime:TopicTypes:ticker:Durability", "Recoverable"));
 
-        Assert.Equal(["room", "system", "ticker", "user"], document["channels"]!.AsObject().Select(channel => channel.Key));
+        Assert.Equal(["bot", "canvas", "room", "system", "ticker", "user"], document["channels"]!.AsObject().Select(channel => channel.Key));
         Assert.Equal("ticker:{identifier}", (string?)document["channels"]!["ticker"]!["address"]);
         Assert.Equal(["app:order", "app:tree"], document["channels"]!["ticker"]!["messages"]!.AsObject().Select(message => message.Key));
         var message = document["channels"]!["room"]!["messages"]!["chat:message"]!;

@@ -78,7 +78,7 @@ public sealed class FanOutTests : IAsyncLifetime
     [InlineData(200, 20, 0)]
     public async Task A_topic_that_is_behind_lets_events_gather_for_half_of_the_time_that_its_fan_out_took(int subscribers, int microseconds, int milliseconds)
     {
-        var time = new JumpingTime();
+        var time = new JumpingTime(stands: true);
         await using var node = new TestNode(time: time);
         await node.StartAsync();
         var crowd = new BusyTransport { Time = time, SendTime = TimeSpan.FromMicroseconds(microseconds) };

@@ -29,7 +29,7 @@ public sealed partial class LayeringTests
     [Fact]
     public void Only_the_doors_of_the_server_are_public() => Assert.Equal(
         [
-            "AdministrationFeature", "ChatFeature", "ChatText", "ConnectContext", "HookContext", "INotifier", "ITopicPublisher", "Notification", "NotificationAudience", "NotificationPriority", "NotificationReceipt",
+            "AdministrationFeature", "CanvasFeature", "ChatFeature", "ChatText", "ConnectContext", "HookContext", "INotifier", "ITopicPublisher", "Notification", "NotificationAudience", "NotificationPriority", "NotificationReceipt",
             "NotificationsFeature", "PresenceFeature", "PublishContext", "RealtimeBuilder", "RealtimeEvents", "RealtimeHooks", "RealtimeServer",
             "SubscribeContext", "TopicGrant", "TopicPublisherExtensions",
         ],

@@ -157,6 +157,37 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public async Task Members_and_privacy_are_asked_about_and_changed_no_more_often_than_anything_else()
+    {
+        await using var server = await StartAsync(("Realtime:Limits:RequestsPerSecond", "1"), ("Realtime:Limits:RequestBurst", "22"));
+        using var http = server.Http();
+        (HttpMethod Method, string Address, string? Body)[] requests =
+        [
+            (HttpMethod.Get, "/topics/room:a/members?limit=1000", null),
+            (HttpMethod.Put, "/topics/room:a/members/bob", """{"role":"member"}"""),
+            (HttpMethod.Delete, "/topics/room:a/members/bob", null),
+            (HttpMethod.Delete, "/topics/room:a/privacy", null),
+            (HttpMethod.Put, "/topics/room:a/privacy", "{}"),
+        ];
+
+        // 20, 1 and 1.
+        foreach (var (method, address, body) in requests[..3])
+        {
+            using var admitted = await SendAsync(method, address, body);
+            Assert.NotEqual(HttpStatusCode.TooManyRequests, admitted.StatusCode);
+        }
+
+        foreach (var (method, address, body) in requests)
+        {
+            using var refused = await SendAsync(method, address, body);
+            await AssertRefusedAsync(refused, "rate_limited", 20);
+        }
+
+        Task<HttpResponseMessage> SendAsync(HttpMethod method, string address, string? body) => http.SendAsync(
+            new HttpRequestMessage(method, address) { Content = body is null ? null : Json(body) }, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task A_connection_and_a_tenant_have_rates_of_their_own()
     {
         var limits = new LimitOptions { PublishesPerSecond = 10, PublishBurst = 10, ConnectionPublishesPerSecond = 2, TenantPublishesPerSecond = 15 };

@@ -8,31 +8,11 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Tests.Server;
 
 /// <summary>The document that the server gives of its own HTTP API.</summary>
-public sealed partial class OpenApiTests : IAsyncLifetime
+public sealed partial class OpenApiTests(OpenApiTests.Served served) : IClassFixture<OpenApiTests.Served>
 {
-    private TestServer _server = null!;
-    private HttpClient _http = null!;
-    private OpenApiDocument _document = null!;
-    private string _json = "";
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await TestServer.StartAsync();
-        _http = _server.Http();
-        using var anonymous = new HttpClient { BaseAddress = _server.Address };
-        _json = await anonymous.GetStringAsync("/openapi/v1.json", TestContext.Current.CancellationToken);
-        var read = OpenApiDocument.Parse(_json, OpenApiConstants.Json);
-        Assert.Empty(read.Diagnostic!.Errors);
-        Assert.Empty(read.Diagnostic.Warnings);
-        Assert.Equal(OpenApiSpecVersion.OpenApi3_1, read.Diagnostic.SpecificationVersion);
-        _document = read.Document!;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _http.Dispose();
-        await _server.DisposeAsync();
-    }
+    private readonly OpenApiDocument _document = served.Document;
+    private readonly HttpClient _http = served.Http;
+    private readonly string _json = served.Json;
 
     [Theory]
     [InlineData("/topics/{topic}/events", "post", "topic Idempotency-Key", "200 201 207 400 401 403 404 409 413 415 429 503")]
@@ -56,7 +36,15 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [InlineData("/rooms/{room}/messages/{id}/thread", "get", "room id before after limit", "200 400 401 403 404 429 503")]
     [InlineData("/rooms/{room}/read", "post", "room", "204 400 401 403 404 413 415 429 503")]
     [InlineData("/rooms/{room}/search", "get", "room q before limit", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/commands", "get", "room", "200 400 401 403 404 429 503")]
+    [InlineData("/rooms/{room}/commands", "post", "room", "200 400 401 403 404 409 413 415 422 429 503")]
+    [InlineData("/bots/{bot}/commands/{name}", "put", "bot name", "204 400 401 403 404 409 413 415 429 503")]
     [InlineData("/rooms/{room}/mutes/{user}", "put", "room user", "204 400 401 403 404 413 415 429 503")]
+    [InlineData("/topics/{topic}/privacy", "put", "topic", "201 204 400 401 403 404 413 415 429 503")]
+    [InlineData("/topics/{topic}/privacy", "delete", "topic", "204 400 401 403 404 413 415 429 503")]
+    [InlineData("/topics/{topic}/members", "get", "topic after limit", "200 400 401 403 404 429 503")]
+    [InlineData("/topics/{topic}/members/{user}", "put", "topic user", "204 400 401 403 404 409 413 415 429 503")]
+    [InlineData("/topics/{topic}/members/{user}", "delete", "topic user", "204 400 401 403 404 409 413 415 429 503")]
     [InlineData("/topics/{topic}/presence", "get", "topic after limit", "200 400 401 403 404 429 503")]
     [InlineData("/presence", "put", "", "204 400 401 403 413 415 429 503")]
     [InlineData("/users/{user}/presence", "get", "user", "200 400 401 403 404 429 503")]
@@ -99,11 +87,12 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     [Fact]
     public void No_operation_is_left_out() => Assert.Equal(
         [
-            "/attachments/{id}", "/attachments/{id}/thumbnail", "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token", "/connections",
+            "/attachments/{id}", "/attachments/{id}/thumbnail", "/audit", "/auth/accounts/{user}", "/auth/refresh", "/auth/revoke", "/auth/token",
+            "/bots/{bot}/commands/{name}", "/bots/{bot}/replies", "/connections",
             "/connections/{connection}", "/events", "/inbox", "/inbox/devices", "/inbox/devices/{device}", "/inbox/preferences", "/inbox/read", "/inbox/unread",
             "/inbox/{id}", "/inbox/{id}/read", "/keys", "/keys/{id}", "/keys/{id}/rotation", "/notifications", "/notifications/dead-letters",
             "/notifications/dead-letters/{delivery}/retry", "/notifications/recipients/{user}", "/notifications/sends/{id}", "/notifications/{id}/deliveries", "/presence", "/receipts",
-            "/rooms", "/rooms/direct/{user}", "/rooms/{room}", "/rooms/{room}/attachments", "/rooms/{room}/delivered", "/rooms/{room}/membership",
+            "/rooms", "/rooms/direct/{user}", "/rooms/{room}", "/rooms/{room}/attachments", "/rooms/{room}/commands", "/rooms/{room}/delivered", "/rooms/{room}/membership",
             "/rooms/{room}/messages", "/rooms/{room}/messages/{id}", "/rooms/{room}/messages/{id}/edits", "/rooms/{room}/messages/{id}/receipts",
             "/rooms/{room}/messages/{id}/reports", "/rooms/{room}/messages/{id}/thread", "/rooms/{room}/mutes", "/rooms/{room}/mutes/{user}", "/rooms/{room}/pins",
             "/rooms/{room}/positions", "/rooms/{room}/read", "/rooms/{room}/rebuild", "/rooms/{room}/reports", "/rooms/{room}/reports/{report}/resolution",
@@ -208,4 +197,35 @@ public sealed partial class OpenApiTests : IAsyncLifetime
 
     [GeneratedRegex("\"#/components/schemas/(?<name>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Reference();
+
+    /// <summary>A server, and what it says of itself: read once, for it is large.</summary>
+    public sealed class Served : IAsyncLifetime
+    {
+        private TestServer _server = null!;
+
+        public OpenApiDocument Document { get; private set; } = null!;
+
+        public HttpClient Http { get; private set; } = null!;
+
+        public string Json { get; private set; } = "";
+
+        public async ValueTask InitializeAsync()
+        {
+            _server = await TestServer.StartAsync();
+            Http = _server.Http();
+            using var anonymous = new HttpClient { BaseAddress = _server.Address };
+            Json = await anonymous.GetStringAsync("/openapi/v1.json", TestContext.Current.CancellationToken);
+            var read = OpenApiDocument.Parse(Json, OpenApiConstants.Json);
+            Assert.Empty(read.Diagnostic!.Errors);
+            Assert.Empty(read.Diagnostic.Warnings);
+            Assert.Equal(OpenApiSpecVersion.OpenApi3_1, read.Diagnostic.SpecificationVersion);
+            Document = read.Document!;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Http.Dispose();
+            await _server.DisposeAsync();
+        }
+    }
 }

@@ -15,6 +15,7 @@ using Npgsql;
 using RealtimeAspire.Client;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Administration;
+using RealtimeAspire.Server.Features.Canvas;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Features.Notifications;
 using RealtimeAspire.Server.Features.Presence;
@@ -82,7 +83,7 @@ internal sealed class TestServer : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(
             settings.GroupBy(setting => setting.Key).Select(same => KeyValuePair.Create(same.Key, (string?)same.Last().Value)));
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create("Host=nowhere"));
-        extend(builder.AddRealtime().AddChat().AddPresence().AddNotifications().AddAdministration());
+        extend(builder.AddRealtime().AddChat().AddCanvas().AddPresence().AddNotifications().AddAdministration());
 
         // No Postgres here: of what runs in the background only the feeds.
         builder.Services.RemoveAll<IHostedService>();

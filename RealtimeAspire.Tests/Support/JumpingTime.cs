@@ -3,8 +3,10 @@ using System.Collections.Concurrent;
 namespace RealtimeAspire.Tests.Support;
 
 /// <summary>Real time that can be put forward; timers do not notice, and are remembered.</summary>
-internal sealed class JumpingTime : TimeProvider
+/// <param name="stands">It goes on only where it is put forward, however long the machine takes.</param>
+internal sealed class JumpingTime(bool stands = false) : TimeProvider
 {
+    private readonly long _started = System.GetTimestamp();
     private long _jumped;
 
     /// <summary>How long each timer was to wait.</summary>
@@ -18,5 +20,5 @@ internal sealed class JumpingTime : TimeProvider
         return base.CreateTimer(callback, state, dueTime, period);
     }
 
-    public override long GetTimestamp() => base.GetTimestamp() + Volatile.Read(ref _jumped);
+    public override long GetTimestamp() => (stands ? _started : base.GetTimestamp()) + Volatile.Read(ref _jumped);
 }

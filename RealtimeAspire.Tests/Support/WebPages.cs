@@ -20,6 +20,15 @@ internal static class WebPages
         await page.BecomesAsync("connected");
     }
 
+    /// <summary>Somebody in a room, at a desk or on a phone, in a profile of his own; what the page's scripts complain about fails the test that asserts on it.</summary>
+    public static async Task<(IPage Page, List<string> Complaints)> EnterAsync(this Browser browser, Topology topology, string user, string room, bool isPhone = false)
+    {
+        var (page, complaints) = await (isPhone ? browser.OpenAsync(width: 390, height: 844) : browser.OpenAsync());
+        await page.SignInAsync(topology, user);
+        await page.OpenRoomAsync(topology, room);
+        return (page, complaints);
+    }
+
     public static async Task SayAsync(this IPage page, string text)
     {
         await page.GetByTestId("composer").FillAsync(text);
@@ -35,6 +44,45 @@ internal static class WebPages
 
     public static async Task<long[]> OffsetsAsync(this IPage page) =>
         await page.Stored().EvaluateAllAsync<long[]>("all => all.map(one => Number(one.dataset.offset))");
+
+    /// <summary>The room's message that has a text.</summary>
+    public static ILocator Message(this IPage page, string text) => page.GetByTestId("messages").GetByTestId("message").Filter(new() { HasText = text });
+
+    /// <summary>Chooses something of a message's toolbar, which comes to the message that is tapped.</summary>
+    public static async Task ToolAsync(this IPage page, string text, string tool)
+    {
+        var message = page.Message(text).First;
+        // Another tap would take it away again.
+        if (!await message.GetByTestId("tools").IsVisibleAsync())
+        {
+            await message.GetByTestId("message-text").ClickAsync();
+        }
+
+        await message.GetByTestId("tools").GetByRole(AriaRole.Button, new() { Name = tool }).ClickAsync();
+    }
+
+    /// <summary>The same of what else there is to do.</summary>
+    public static async Task MoreAsync(this IPage page, string text, string item)
+    {
+        await page.ToolAsync(text, "More to do with this message");
+        await page.GetByRole(AriaRole.Menuitem, new() { Name = item, Exact = true }).ClickAsync();
+    }
+
+    /// <summary>Chooses something of what there is to do with the room.</summary>
+    public static async Task RoomItemAsync(this IPage page, string item)
+    {
+        await page.GetByTestId("room-menu").ClickAsync();
+        await page.GetByRole(AriaRole.Menuitem, new() { Name = item }).ClickAsync();
+    }
+
+    /// <summary>The connection is there, and the room is not for whoever looks at the page.</summary>
+    public static async Task IsOutAsync(this IPage page)
+    {
+        await page.BecomesAsync("reconnecting");
+        await Expect(page.GetByTestId("retry-now")).ToBeVisibleAsync();
+    }
+
+    public static Task ShotAsync(this IPage page, string name) => page.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, $"{name}.png") });
 
     /// <summary>From now on the pages that are loaded reach the API through a network of their own. Wants a page that is free.</summary>
     public static Task GoThroughAsync(this IPage page, TcpProxy network) => page.AddInitScriptAsync($$"""

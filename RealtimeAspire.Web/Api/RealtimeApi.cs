@@ -28,6 +28,22 @@ internal sealed class RealtimeApi(HttpClient http)
         return (await SendAsync<RoomsReply>(request, cancellationToken)).Rooms;
     }
 
+    /// <summary>What a room is to this token's user; null: it is none yet.</summary>
+    /// <exception cref="ApiException">The API refused, or does not answer.</exception>
+    public async Task<RoomState?> FindRoomAsync(string token, string name, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/rooms/{Uri.EscapeDataString(name)}");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        try
+        {
+            return await SendAsync<RoomState>(request, cancellationToken);
+        }
+        catch (ApiException exception) when (exception.Status == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
     private async Task<T> SendAsync<T>(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         try
@@ -61,7 +77,11 @@ internal sealed record IssuedToken(
     [property: JsonPropertyName("expires_in")] int ExpiresIn);
 
 /// <summary>One room of the list. Public because the list's component hands it from prerendering to its circuit.</summary>
-public sealed record RoomSummary(string Topic, string Name, DateTimeOffset? LastEventAt, long Unread = 0);
+public sealed record RoomSummary(
+    string Topic, string Name, DateTimeOffset? LastEventAt, string Kind = "public", string? Title = null, long Unread = 0, long Mentions = 0);
+
+/// <summary>What the room's page begins with; Live/rooms/roomMenu.ts has the same.</summary>
+internal sealed record RoomState(string Kind, string Title, string Description, int SlowSeconds, string? Role, long Unread);
 
 /// <summary>The API said no (with a status), or nothing at all (without one).</summary>
 internal sealed class ApiException(HttpStatusCode? status, string message, Exception? inner = null) : Exception(message, inner)

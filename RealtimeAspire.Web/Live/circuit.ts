@@ -31,7 +31,7 @@ export function startCircuit(): void {
     if ((event as CircuitEvent).detail.state !== "rejected") return;
     // The server has forgotten this page. One without a conversation has nothing to lose by starting over; with one, the
     // next link or form does, as a full page load.
-    if (!document.querySelector("live-room, network-lab")) location.reload();
+    if (!document.querySelector("live-room, network-lab, together-canvas")) location.reload();
     document.body.dataset["enhanceNav"] = "false";
     for (const form of document.querySelectorAll("form[data-enhance]")) form.removeAttribute("data-enhance");
   }, true);

@@ -29,6 +29,8 @@ export class ConnectionStateElement extends HTMLElement {
   readonly #stripText = element("span");
   readonly #action = element("button", "strip-action");
   readonly #strip = element("div", "strip", this.#stripText, this.#action);
+  /** Where the focus was before the way out had it. */
+  #from: HTMLElement | null = null;
   #client: Watched | undefined;
   #refused: Refused | undefined;
   #leave: (() => void) | undefined;
@@ -39,6 +41,7 @@ export class ConnectionStateElement extends HTMLElement {
     this.#announced.role = "status";
     this.#action.type = "button";
     this.#action.onclick = () => this.#now()?.act?.();
+    this.#action.onfocus = ({ relatedTarget }) => { this.#from = relatedTarget as HTMLElement | null ?? this.#from; };
     this.#strip.dataset["testid"] = "connection-strip";
     this.#action.dataset["testid"] = "retry-now";
     const dot = element("span", "connection-dot");
@@ -88,8 +91,10 @@ export class ConnectionStateElement extends HTMLElement {
     this.#text.textContent = badge;
     this.#stripText.textContent = strip;
     this.#action.textContent = action ?? "";
+    const hadFocus = document.activeElement === this.#action;
     this.#action.hidden = action === undefined;
     this.#strip.hidden = strip === "";
+    if (hadFocus && (this.#action.hidden || this.#strip.hidden)) this.#from?.focus({ preventScroll: true });
   }
 
   #name(): ConnectionStateName {

@@ -2,6 +2,7 @@
 // loses it. What waits is the client's outbox's business.
 
 import { clearIndexedDbOutbox, indexedDbOutbox, type OutboxStore } from "@realtimeaspire/client";
+import type { Body } from "./rooms/body.js";
 import { labName } from "./lab/labClient.js";
 
 const prefix = "realtime.";
@@ -9,19 +10,20 @@ const prefix = "realtime.";
 /** A message that the server has refused, with its id for another try. */
 export interface Failed {
   readonly id: string;
-  readonly text: string;
+  readonly body: Body;
   readonly at: number;
   readonly reason: string;
 }
 
-/** One user's, in one room. */
+/** One user's, in one room or one of its threads. */
 export class Kept {
   readonly #failed: string;
   readonly #text: string;
 
-  constructor(user: string, topic: string) {
-    this.#failed = `${prefix}failed ${user} ${topic}`;
-    this.#text = `${prefix}text ${user} ${topic}`;
+  constructor(user: string, topic: string, thread: number | null = null) {
+    const place = thread === null ? topic : `${topic} ${thread}`;
+    this.#failed = `${prefix}failed ${user} ${place}`;
+    this.#text = `${prefix}text ${user} ${place}`;
   }
 
   get failed(): readonly Failed[] {

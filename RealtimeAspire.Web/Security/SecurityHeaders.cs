@@ -17,6 +17,8 @@ internal static class SecurityHeaders
             "default-src 'self'",
             $"connect-src 'self' {http} {socket}",
             "style-src 'self'",
+            // What the page has fetched with the user's token.
+            "img-src 'self' blob:",
             "object-src 'none'",
             "base-uri 'self'",
             "form-action 'self'",

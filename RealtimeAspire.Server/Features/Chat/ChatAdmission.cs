@@ -6,6 +6,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -14,7 +15,7 @@ namespace RealtimeAspire.Server.Features.Chat;
 /// slow room, a word. A message in a room without rules waits for nothing; what is about another message waits for the projection.
 /// </summary>
 internal sealed class ChatAdmission(
-    ChatProjector projector, ChatRules rules, TopicCatalog topics, Memberships memberships, ChatDatabase database, ChatFiles files, IEnumerable<ChatFilter> filters,
+    ChatProjector projector, ChatRules rules, TopicCatalog topics, Memberships memberships, Database database, ChatFiles files, IEnumerable<ChatFilter> filters,
     IOptions<ChatOptions> options, TimeProvider time)
 {
     private const string FindAuthors = """
@@ -31,6 +32,15 @@ internal sealed class ChatAdmission(
         select (select count(*) from turn) > 0, coalesce((select extract(epoch from said_at - clock_timestamp()) + $5 from realtime.chat_turns where tenant = $1 and topic = $2 and user_id = $3), $5)::float8
         """;
 
+    private const string WasTaken = """
+        select exists (
+          select from realtime.topics t join realtime.event_ids i on i.topic_id = t.topic_id
+           where t.tenant = $1 and t.topic = $2 and i.publisher = $3 and i.id = $4 and i.created_at > clock_timestamp() - make_interval(secs => $5))
+        """;
+
+    // An id must not be forgotten between this look and the log's.
+    private static readonly TimeSpan Margin = TimeSpan.FromSeconds(10);
+
     private readonly ChatFilter[] _filters = [.. filters];
     private readonly string[] _words = [.. options.Value.BlockedWords.Where(static word => word.Length > 0)];
     private readonly SearchValues<string>? _blocked =
@@ -46,7 +56,7 @@ internal sealed class ChatAdmission(
         var isChat = context.Request.Event!.StartsWith(ChatFeature.Prefix, StringComparison.Ordinal) && topics.Get(topic).Durability is Durability.Durable;
         if (isChat)
         {
-            await AdmitAsync(context, topic);
+            await AdmitOrKnowAsync(context, topic);
         }
 
         await next();
@@ -56,6 +66,38 @@ internal sealed class ChatAdmission(
         }
     }
 
+    /// <summary>What the log has taken already is a retry, to which it answers with the first outcome, whatever has become of the message or the user since.</summary>
+    private async Task AdmitOrKnowAsync(PublishContext context, TopicKey topic)
+    {
+        try
+        {
+            await AdmitAsync(context, topic);
+        }
+        catch (RealtimeException exception) when (context.Request.Id is not null && !exception.Error.Retryable)
+        {
+            if (!await WasTakenAsync(topic, context))
+            {
+                throw;
+            }
+
+            // What is said has to be what was said then.
+            if (exception.Error != ErrorCode.TextRefused && context.Request.Event is ChatFeature.MessageEvent or ChatFeature.EditEvent)
+            {
+                await FilterAsync(context);
+            }
+        }
+    }
+
+    private async Task<bool> WasTakenAsync(TopicKey topic, PublishContext context) => (await database.ReadAsync(
+        WasTaken,
+        static reader => reader.GetBoolean(0),
+        CancellationToken.None,
+        topic.Tenant,
+        topic.Name.Value,
+        context.UserId,
+        context.Request.Id,
+        (topics.Get(topic).IdempotencyWindow - Margin).TotalSeconds))[0];
+
     private async Task AdmitAsync(PublishContext context, TopicKey topic)
     {
         var request = context.Request;
@@ -63,6 +105,11 @@ internal sealed class ChatAdmission(
         if (rule is not null && rule.Mutes.TryGetValue(context.UserId, out var until) && until > time.GetUtcNow())
         {
             throw new RealtimeException(ErrorCode.Muted) { RetryAfter = until - time.GetUtcNow() };
+        }
+
+        if (request.Event is ChatFeature.MessageEvent or ChatFeature.EditEvent)
+        {
+            RequireNames(request.Payload);
         }
 
         if (request.Event == ChatFeature.MessageEvent)
@@ -104,7 +151,7 @@ internal sealed class ChatAdmission(
             throw new RealtimeException(ErrorCode.MessageNotFound);
         }
 
-        var authors = await database.ReadTextsAsync(
+        var authors = await database.ReadAsync(
             topic.Tenant, FindAuthors, static reader => reader.IsDBNull(1) ? null : reader.GetString(1), CancellationToken.None, state.TopicId, wanted);
         return authors.Count == wanted.Length ? authors : throw new RealtimeException(ErrorCode.MessageNotFound);
     }
@@ -116,6 +163,16 @@ internal sealed class ChatAdmission(
             && !await files.HasAsync(topic, context.UserId, [.. named.EnumerateArray().Select(static id => id.GetString() ?? "")], CancellationToken.None))
         {
             throw new RealtimeException(ErrorCode.PayloadInvalid, "Attachments are files that you have uploaded to this room.");
+        }
+    }
+
+    /// <summary>Who is not called by such a name is not passed over without a word.</summary>
+    private static void RequireNames(JsonElement payload)
+    {
+        if (payload.TryGetProperty("mentions", out var named) && named.ValueKind is JsonValueKind.Array
+            && named.EnumerateArray().Any(static name => name.GetString() is { Length: > RoomEvent.MaxNameLength }))
+        {
+            throw new RealtimeException(ErrorCode.PayloadInvalid, $"Who is mentioned is a user, whose name has at most {RoomEvent.MaxNameLength} characters.");
         }
     }
 

@@ -3,10 +3,14 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using RealtimeAspire.Server.Features.Chat.Commands;
 using RealtimeAspire.Server.Features.Chat.Files;
 using RealtimeAspire.Server.Http;
+using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Hooks;
+using RealtimeAspire.Server.Pipeline.TopicLogs;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -23,6 +27,9 @@ public static class ChatFeature
 
     private const int BodyBytes = 64 * 1024;
 
+    // Of one reader, who tells with each message that he sees.
+    private static readonly TimeSpan ReadPace = TimeSpan.FromSeconds(1);
+
     /// <summary>Lets clients publish messages, and edit, delete, pin and react to them, on <c>room:*</c>.</summary>
     /// <param name="realtime">What <c>AddRealtime()</c> returned.</param>
     public static RealtimeBuilder AddChat(this RealtimeBuilder realtime)
@@ -30,12 +37,14 @@ public static class ChatFeature
         ArgumentNullException.ThrowIfNull(realtime);
         var services = realtime.Services;
         services.AddOptions<ChatOptions>().BindConfiguration(ChatOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<ChatDatabase>();
+        services.AddHosted<ChatNotices>();
         services.AddHosted<ChatProjector>();
         services.AddHosted<ChatRules>();
+        services.AddSingleton(static provider => new ListenedChannel(ChatRules.Channel, payload => provider.GetRequiredService<ChatRules>().Hear(payload)));
         services.AddSingleton<ChatAdmission>();
         services.AddSingleton(provider => new Hook<PublishContext>(
             provider.GetRequiredService<ChatAdmission>().AdmitAsync, ChatAdmission.Covers, static name => name.StartsWith(Prefix, StringComparison.Ordinal)));
+        services.AddSingleton(new ReservedTopics(RoomApi.IsDirect));
         services.AddSingleton<RoomDoor>();
         services.AddSingleton<RoomStore>();
         services.AddSingleton<RoomDetails>();
@@ -43,9 +52,18 @@ public static class ChatFeature
         services.AddSingleton<MessageSearch>();
         services.AddSingleton<ReadPositions>();
         services.AddSingleton<ChatModeration>();
+        services.AddSingleton<CommandStore>();
+        services.AddSingleton<BuiltInCommands>();
+        services.AddSingleton<CommandPath>();
+        // What bots are told, and what they tell users, is the server's to publish.
+        services.PostConfigure<RealtimeOptions>(static options =>
+        {
+            options.TopicTypes.TryAdd(CommandPath.BotType, new TopicTypeOptions { Publishers = Publishers.Servers, Open = false });
+            options.TopicTypes.TryAdd(TopicCatalog.User, new TopicTypeOptions { Publishers = Publishers.Servers });
+        });
         services.AddSingleton<IFileStore>(provider => provider.GetRequiredService<IOptions<ChatOptions>>().Value.FileFolder is { } folder
             ? new FolderFileStore(folder)
-            : new PostgresFileStore(provider.GetRequiredService<ChatDatabase>()));
+            : new PostgresFileStore(provider.GetRequiredService<Database>()));
         services.AddSingleton<ChatFiles>();
         services.AddHosted<FileSweep>();
         return realtime
@@ -54,7 +72,9 @@ public static class ChatFeature
             .AddEvent(TopicCatalog.Room, DeleteEvent, ChatEventJson.Default.ChatDelete, fromClients: true)
             .AddEvent(TopicCatalog.Room, ReactionEvent, ChatEventJson.Default.ChatReaction, fromClients: true)
             .AddEvent(TopicCatalog.Room, PinEvent, ChatEventJson.Default.ChatPin, fromClients: true)
-            .AddEvent(TopicCatalog.Room, ReadEvent, ChatEventJson.Default.ChatRead);
+            .AddEvent(CommandPath.BotType, CommandPath.CommandEvent, CommandEventJson.Default.ChatCommand)
+            .AddEvent(TopicCatalog.User, CommandPath.ReplyEvent, CommandEventJson.Default.ChatReply)
+            .AddRule(new EventRule(TopicCatalog.Room, ReadEvent, PayloadSchema.Of(ChatEventJson.Default.ChatRead), FromClients: false) { Pace = ReadPace });
     }
 
     /// <summary>Has every text looked at before it is said: answer what is said instead, mostly the same, or null to refuse it with <c>text_refused</c>.</summary>
@@ -69,7 +89,7 @@ public static class ChatFeature
         return realtime;
     }
 
-    /// <summary>Maps <c>/rooms</c>, <c>/attachments</c> and <c>/search</c>.</summary>
+    /// <summary>Maps <c>/rooms</c>, <c>/bots</c>, <c>/attachments</c> and <c>/search</c>.</summary>
     /// <param name="endpoints">The application.</param>
     public static IEndpointRouteBuilder MapChat(this IEndpointRouteBuilder endpoints)
     {
@@ -81,6 +101,8 @@ public static class ChatFeature
         rooms.MapSearch();
         rooms.MapModeration();
         rooms.MapUploads();
+        rooms.MapCommands();
+        endpoints.MapGroup("/bots").WithTags("Chat").RequireAuthorization().WithProblems().WithBodyLimit(BodyBytes).MapBots();
         endpoints.MapGroup("/attachments").WithTags("Chat").RequireAuthorization().WithProblems().MapFiles();
         endpoints.MapGroup("/search").WithTags("Chat").RequireAuthorization().WithProblems().MapSearchOfAll();
         return endpoints;

@@ -3,6 +3,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Audit;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -26,7 +27,7 @@ internal sealed record ReportEntry(
 
 /// <summary>What moderators do. Each act is on record before it is done.</summary>
 internal sealed class ChatModeration(
-    ChatDatabase database, RoomStore rooms, ChatRules rules, ChatProjector projector, PublishPath publish, ITopicPublisher publisher, Memberships memberships, AuditTrail audit, TimeProvider time)
+    Database database, RoomStore rooms, ChatRules rules, ChatProjector projector, PublishPath publish, ITopicPublisher publisher, Memberships memberships, AuditTrail audit, TimeProvider time)
 {
     private const string PutMute = """
         insert into realtime.chat_mutes (tenant, topic, user_id, until, muted_by) values ($1, $2, $3, $4, $5)

@@ -17,7 +17,7 @@ namespace RealtimeAspire.Server.Features.Chat;
 /// published, when somebody reads the room, who then sees all that was published before, and now and then for what nobody has told of.
 /// </summary>
 internal sealed partial class ChatProjector(
-    NpgsqlDataSource dataSource, LogCatalog logs, PostgresListener listener, TimeProvider time, ILogger<ChatProjector> logger) : BackgroundService
+    NpgsqlDataSource dataSource, LogCatalog logs, PostgresListener listener, ChatNotices notices, TimeProvider time, ILogger<ChatProjector> logger) : BackgroundService
 {
     private const int PageEvents = 1_000;
 
@@ -148,13 +148,23 @@ internal sealed partial class ChatProjector(
             }
             else
             {
-                await CatchUpAsync(topic, stoppingToken);
+                await GoOnAsync(topic, stoppingToken);
             }
         }
-        catch (RealtimeException exception)
+        catch (Exception exception) when (exception is RealtimeException or DbException || (exception is OperationCanceledException && !stoppingToken.IsCancellationRequested))
         {
             // The next signal, reader or sweep tries again.
             LogBehind(topic.Name.ToString(), exception.InnerException?.Message ?? exception.Message);
+        }
+    }
+
+    /// <summary>One page, and then the others' turns: a long log holds up no other room.</summary>
+    private async Task GoOnAsync(TopicKey topic, CancellationToken stoppingToken)
+    {
+        if (await ProjectionStore.FindAsync(dataSource, topic, stoppingToken) is { IsBehind: true })
+        {
+            await RunAsync(topic).WaitAsync(stoppingToken);
+            Signal(topic);
         }
     }
 
@@ -233,8 +243,13 @@ internal sealed partial class ChatProjector(
 
         // An empty page: what there was after the position is not kept any more.
         var offset = page.Events.Count > 0 ? page.Events[^1].Position.Offset : page.Tip.Offset;
-        await ProjectionStore.WriteAsync(connection, topic.Tenant, room.TopicId, projection.TakeChanges(), Math.Max(offset, room.Offset), limit.Token);
+        var changes = projection.TakeChanges();
+        await ProjectionStore.WriteAsync(connection, topic.Tenant, room.TopicId, changes, Math.Max(offset, room.Offset), notices.IsOn, limit.Token);
         await transaction.CommitAsync(limit.Token);
+        if (changes.Mentions.Count > 0)
+        {
+            notices.Wake();
+        }
     }
 
     [LoggerMessage(EventId = 1751, Level = LogLevel.Warning, Message = "The messages of {Room} cannot be read from its log, and are tried again: {Reason}")]

@@ -22,7 +22,8 @@ internal sealed record RoomRules(int SlowSeconds, FrozenDictionary<string, DateT
 /// </summary>
 internal sealed partial class ChatRules(NpgsqlDataSource dataSource, PostgresListener listener, TimeProvider time, ILogger<ChatRules> logger) : BackgroundService
 {
-    private const string Channel = "realtime_chat";
+    /// <summary>Where triggers say that a room's rules have changed.</summary>
+    public const string Channel = "realtime_chat";
 
     private const string Read = """
         select tenant, topic, slow_seconds, null, null from realtime.chat_rooms where slow_seconds > 0 and ($1 is null or tenant = $1 and topic = $2)
@@ -33,6 +34,8 @@ internal sealed partial class ChatRules(NpgsqlDataSource dataSource, PostgresLis
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<TopicKey, RoomRules> _rules = new();
+
+    private readonly SemaphoreSlim _reading = new(1);
 
     // Null: all.
     private readonly Channel<TopicKey?> _changes = System.Threading.Channels.Channel.CreateUnbounded<TopicKey?>(new() { SingleReader = true });
@@ -56,7 +59,6 @@ internal sealed partial class ChatRules(NpgsqlDataSource dataSource, PostgresLis
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
-        listener.Add(Channel, Hear);
         listener.Restored += HearAll;
         HearAll();
         return base.StartAsync(cancellationToken);
@@ -66,6 +68,12 @@ internal sealed partial class ChatRules(NpgsqlDataSource dataSource, PostgresLis
     {
         listener.Restored -= HearAll;
         await base.StopAsync(cancellationToken);
+    }
+
+    public override void Dispose()
+    {
+        _reading.Dispose();
+        base.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -84,7 +92,7 @@ internal sealed partial class ChatRules(NpgsqlDataSource dataSource, PostgresLis
     }
 
     /// <summary>Whoever may connect to the database may notify: the text only says what to read.</summary>
-    private void Hear(string payload)
+    public void Hear(string payload)
     {
         var slash = payload.IndexOf('/', StringComparison.Ordinal);
         _changes.Writer.TryWrite(slash > 0 && TopicName.TryParse(payload[(slash + 1)..], out var topic) ? new TopicKey(payload[..slash], topic) : null);
@@ -106,7 +114,21 @@ internal sealed partial class ChatRules(NpgsqlDataSource dataSource, PostgresLis
         }
     }
 
+    /// <summary>One read after the other: what an earlier one has found never replaces what a later one has.</summary>
     private async Task ReadAsync(TopicKey? topic, CancellationToken cancellationToken)
+    {
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            await ReadInTurnAsync(topic, cancellationToken);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    private async Task ReadInTurnAsync(TopicKey? topic, CancellationToken cancellationToken)
     {
         var slow = new Dictionary<TopicKey, int>();
         var mutes = new Dictionary<TopicKey, Dictionary<string, DateTimeOffset>>();

@@ -1,5 +1,6 @@
 using Npgsql;
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -33,7 +34,7 @@ internal abstract record MessageRange
 internal sealed record MessageSlice(IReadOnlyList<RoomMessage> Messages, bool HasBefore, bool HasAfter);
 
 /// <summary>Reads messages, as a role that sees those of one tenant alone.</summary>
-internal sealed class MessageReader(ChatDatabase database)
+internal sealed class MessageReader(Database database)
 {
     // A room's own line is what is in no thread; a thread is what is in it.
     private const string InRoom = "m.thread is null";
@@ -149,5 +150,5 @@ internal sealed class MessageReader(ChatDatabase database)
     }
 
     private Task<IReadOnlyList<T>> ReadAllAsync<T>(RoomView room, string sql, Func<NpgsqlDataReader, T> row, CancellationToken cancellationToken, params object?[] values) =>
-        room.State is null ? Task.FromResult<IReadOnlyList<T>>([]) : database.ReadTextsAsync(room.Topic.Tenant, sql, row, cancellationToken, values);
+        room.State is null ? Task.FromResult<IReadOnlyList<T>>([]) : database.ReadAsync(room.Topic.Tenant, sql, row, cancellationToken, values);
 }

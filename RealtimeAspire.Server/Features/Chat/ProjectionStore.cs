@@ -30,7 +30,8 @@ internal static class ProjectionStore
     private const string Begin = """
         insert into realtime.chat_projections as p (tenant, topic_id, epoch)
         select tenant, topic_id, epoch from realtime.topics where tenant = $1 and topic = $2
-            on conflict (topic_id) do update set epoch = excluded.epoch, "offset" = case when p.epoch = excluded.epoch then p."offset" else 0 end
+            on conflict (topic_id) do update set epoch = excluded.epoch, "offset" = case when p.epoch = excluded.epoch then p."offset" else 0 end,
+               told = case when p.epoch = excluded.epoch then p.told else 0 end
         returning topic_id, epoch, "offset"
         """;
 
@@ -42,8 +43,12 @@ internal static class ProjectionStore
          where m.topic_id = $1 and m."offset" in (select thread from touched) and m."offset" <> all($2)
         """;
 
-    private const string Clear = """
-        delete from realtime.chat_messages where topic_id = $1 and "offset" < $2;
+    private const string ClearMessages = """delete from realtime.chat_messages where topic_id = $1 and "offset" < $2""";
+
+    // The block that the offset is in keeps a part.
+    private const string ClearRest = """
+        delete from realtime.chat_counts where topic_id = $1 and block <= $2 >> 9;
+        insert into realtime.chat_counts select * from realtime.chat_counted($1, $2, $2 | 511);
         delete from realtime.chat_edits where topic_id = $1 and "offset" < $2;
         delete from realtime.chat_reactions where topic_id = $1 and "offset" < $2;
         """;
@@ -80,9 +85,23 @@ internal static class ProjectionStore
          where c.topic_id = $1 and c."offset" = r."offset" and c.emoji = r.emoji and c.user_id = r.user_id
         """;
 
+    private const string WriteCounts = """
+        insert into realtime.chat_counts as c (tenant, topic_id, user_id, block, messages, mentions)
+        select $1, $2, r.user_id, r.block, r.messages, r.mentions from jsonb_to_recordset($3) r(user_id text, block bigint, messages bigint, mentions bigint)
+            on conflict (topic_id, user_id, block) do update set messages = c.messages + excluded.messages, mentions = c.mentions + excluded.mentions
+        """;
+
+    // What an event says that was told of before, in a projection that was made again, is told to nobody; nor is what is old, as of a log that came from elsewhere.
+    private const string WriteMentions = """
+        insert into realtime.chat_mentions (tenant, topic_id, "offset", user_id)
+        select distinct $1, $2, r."offset", r.user_id from jsonb_to_recordset($3) r("offset" bigint, user_id text, event bigint, at timestamptz)
+         where r.event > (select told from realtime.chat_projections where topic_id = $2) and r.at > now() - interval '1 day'
+            on conflict do nothing
+        """;
+
     private const string Restart = """update realtime.chat_projections set "offset" = 0 where topic_id = $1""";
 
-    private const string Advance = """update realtime.chat_projections set "offset" = $2 where topic_id = $1""";
+    private const string Advance = """update realtime.chat_projections set "offset" = $2, told = greatest(told, $2) where topic_id = $1""";
 
     /// <summary>Null: the topic has no row, and no events.</summary>
     public static async Task<ProjectionState?> FindAsync(NpgsqlDataSource dataSource, TopicKey topic, CancellationToken cancellationToken)
@@ -125,7 +144,14 @@ internal static class ProjectionStore
     /// <summary>Removes what is below an offset.</summary>
     public static async Task ClearAsync(NpgsqlConnection connection, long topicId, long below, CancellationToken cancellationToken)
     {
-        foreach (var sql in Statements(Clear))
+        await using var messages = Create(connection, ClearMessages, topicId, below);
+        // Everything else belongs to messages.
+        if (await messages.ExecuteNonQueryAsync(cancellationToken) == 0)
+        {
+            return;
+        }
+
+        foreach (var sql in Statements(ClearRest))
         {
             await using var command = Create(connection, sql, topicId, below);
             await command.ExecuteNonQueryAsync(cancellationToken);
@@ -139,7 +165,14 @@ internal static class ProjectionStore
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    public static async Task WriteAsync(NpgsqlConnection connection, string tenant, long topicId, RoomChanges changes, long offset, CancellationToken cancellationToken)
+    /// <param name="connection">That has locked the room.</param>
+    /// <param name="tenant">Whose it is.</param>
+    /// <param name="topicId">Its topic's row.</param>
+    /// <param name="changes">What becomes of its messages.</param>
+    /// <param name="offset">Up to where.</param>
+    /// <param name="tells">Whether who is mentioned is to be told.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task WriteAsync(NpgsqlConnection connection, string tenant, long topicId, RoomChanges changes, long offset, bool tells, CancellationToken cancellationToken)
     {
         await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
         if (changes.Messages.Count > 0)
@@ -168,6 +201,16 @@ internal static class ProjectionStore
         if (changes.On.Count > 0)
         {
             Add(WriteReactions, tenant, topicId, Json(JsonSerializer.Serialize(changes.On, ProjectionJson.Default.IReadOnlyListRoomReaction)));
+        }
+
+        if (changes.Counts.Count > 0)
+        {
+            Add(WriteCounts, tenant, topicId, Json(JsonSerializer.Serialize(changes.Counts, ProjectionJson.Default.IReadOnlyListRoomCount)));
+        }
+
+        if (tells && changes.Mentions.Count > 0)
+        {
+            Add(WriteMentions, tenant, topicId, Json(JsonSerializer.Serialize(changes.Mentions, ProjectionJson.Default.IReadOnlyListRoomMention)));
         }
 
         Add(Advance, topicId, offset);
@@ -206,4 +249,6 @@ internal static class ProjectionStore
 [JsonSerializable(typeof(IReadOnlyList<RoomMessage>))]
 [JsonSerializable(typeof(IReadOnlyList<RoomEdit>))]
 [JsonSerializable(typeof(IReadOnlyList<RoomReaction>))]
+[JsonSerializable(typeof(IReadOnlyList<RoomCount>))]
+[JsonSerializable(typeof(IReadOnlyList<RoomMention>))]
 internal sealed partial class ProjectionJson : JsonSerializerContext;

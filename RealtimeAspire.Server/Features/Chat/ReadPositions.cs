@@ -2,6 +2,7 @@ using System.Text.Json;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -17,7 +18,7 @@ internal sealed record PositionEntry(string User, long Read, long Delivered);
 internal readonly record struct Unread(long Messages, long Mentions);
 
 /// <summary>How far members have come, and what follows from it. A position never moves back; of two that cross, the greater one stays.</summary>
-internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, ITopicPublisher publisher)
+internal sealed class ReadPositions(Database database, TopicCatalog topics, ITopicPublisher publisher)
 {
     private const string MoveOn = """
         insert into realtime.chat_reads as r (tenant, topic, user_id, epoch, read_offset, delivered_offset) values ($1, $2, $3, $4, $5, $6)
@@ -44,13 +45,20 @@ internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, 
          where topic_id = $1 and "offset" > $2 and deleted_at is null and author is distinct from $3 and thread is null order by "offset" limit 1
         """;
 
-    // Each from an index of its own.
+    // What is behind the block of 512 offsets in which he stopped, as it was counted when it came, and the rest of that block. Each from an index of its own.
     private const string CountUnread = """
         select a.topic_id,
-               (select count(*) from realtime.chat_messages m where m.topic_id = a.topic_id and m."offset" > a.seen and m.deleted_at is null and m.author is distinct from $3),
-               (select count(*) from realtime.chat_messages m
-                 where m.topic_id = a.topic_id and m."offset" > a.seen and m.deleted_at is null and m.mentions <> '{}' and m.author is distinct from $3 and $3 = any(m.mentions))
+               coalesce((select sum(c.messages) from realtime.chat_counts c where c.topic_id = a.topic_id and c.user_id = '' and c.block > a.seen >> 9), 0)::bigint
+                 - coalesce(his.messages, 0)::bigint
+                 + (select count(*) from realtime.chat_messages m
+                     where m.topic_id = a.topic_id and m."offset" > a.seen and m."offset" <= a.seen | 511 and m.deleted_at is null and m.author is distinct from $3),
+               coalesce(his.mentions, 0)::bigint
+                 + (select count(*) from realtime.chat_messages m
+                     where m.topic_id = a.topic_id and m."offset" > a.seen and m."offset" <= a.seen | 511 and m.deleted_at is null and m.mentions <> '{}'
+                       and m.author is distinct from $3 and $3 = any(m.mentions))
           from unnest($1::bigint[], $2::bigint[]) a(topic_id, seen)
+         cross join lateral (
+           select sum(c.messages) as messages, sum(c.mentions) as mentions from realtime.chat_counts c where c.topic_id = a.topic_id and c.user_id = $3 and c.block > a.seen >> 9) his
         """;
 
     /// <summary>Moves the caller on. Whoever listens to the room is told where he has read to.</summary>
@@ -98,7 +106,7 @@ internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, 
 
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public Task<IReadOnlyList<PositionEntry>> ListAsync(RoomView room, string after, int limit, CancellationToken cancellationToken) => database.ReadAsync(
-            List,
+        List,
         static reader => new PositionEntry(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2)),
         cancellationToken,
         room.Topic.Tenant,
@@ -110,7 +118,7 @@ internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, 
     /// <summary>To how many others a message was delivered, and how many have read it.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<(long Delivered, long Read)> CountAsync(RoomView room, RoomMessage message, CancellationToken cancellationToken) => (await database.ReadAsync(
-            Count,
+        Count,
         static reader => (reader.GetInt64(0), reader.GetInt64(1)),
         cancellationToken,
         room.Topic.Tenant,
@@ -129,7 +137,7 @@ internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, 
         }
 
         var seen = await FindSeenAsync(room.Caller, [(room.Topic.Name, state)], cancellationToken);
-        var first = await database.ReadTextsAsync(room.Topic.Tenant, FirstUnread, static reader => reader.GetInt64(0), cancellationToken, state.TopicId, Math.Max(seen[state.TopicId], room.Horizon), room.Caller.UserId);
+        var first = await database.ReadAsync(room.Topic.Tenant, FirstUnread, static reader => reader.GetInt64(0), cancellationToken, state.TopicId, Math.Max(seen[state.TopicId], room.Horizon), room.Caller.UserId);
         return first.Count > 0 ? first[0] : null;
     }
 
@@ -138,7 +146,7 @@ internal sealed class ReadPositions(ChatDatabase database, TopicCatalog topics, 
     public async Task<Dictionary<long, Unread>> CountUnreadAsync(Caller caller, IReadOnlyList<(TopicName Topic, ProjectionState State)> rooms, CancellationToken cancellationToken)
     {
         var seen = await FindSeenAsync(caller, rooms, cancellationToken);
-        var counts = await database.ReadTextsAsync(caller.Tenant, CountUnread,
+        var counts = await database.ReadAsync(caller.Tenant, CountUnread,
             static reader => (TopicId: reader.GetInt64(0), Unread: new Unread(reader.GetInt64(1), reader.GetInt64(2))),
             cancellationToken,
             seen.Keys.ToArray(),

@@ -30,7 +30,7 @@ namespace RealtimeAspire.Server.Features.Chat;
 /// <param name="Members">How many it has.</param>
 /// <param name="Unread">How many messages of others the caller has not read.</param>
 /// <param name="Mentions">How many of them mention him.</param>
-/// <param name="LastMessage">The newest message in no thread.</param>
+/// <param name="LastMessage">The newest message in no thread; null too where the caller may not read what was said, or the application is asked before he does.</param>
 internal sealed record Room(
     string Topic, string Name, Position Position, DateTimeOffset LastEventAt, string Kind, string Title, string Description, string? CreatedBy, int SlowSeconds,
     string? Role, long Members, long Unread, long Mentions, MessageEntry? LastMessage);
@@ -67,6 +67,7 @@ internal static class RoomApi
     private const int MaxSlowSeconds = 86_400;
     private const int MaxRounds = 10;
     private const int RandomBytes = 10;
+    private const string DirectPrefix = "direct-";
 
     private static readonly ErrorCode[] Errors =
     [
@@ -133,7 +134,7 @@ internal static class RoomApi
         var isOver = false;
         for (var round = 0; round < MaxRounds && mine.Count < size && !isOver; round++)
         {
-            var page = await store.ListAsync(caller.Tenant, time, name, MaxRooms, context.RequestAborted);
+            var page = await store.ListAsync(caller, time, name, MaxRooms, context.RequestAborted);
             isOver = page.Count < MaxRooms;
             foreach (var room in page)
             {
@@ -168,7 +169,18 @@ internal static class RoomApi
         }
 
         RequireTexts(request.Title, request.Description);
+        // Before there is a room.
+        foreach (var user in request.Members ?? [])
+        {
+            MembershipPath.RequireUser(user);
+        }
+
         var topic = RoomDoor.TopicOf(context, request.Name ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(RandomBytes)));
+        if (IsDirect(topic.Name))
+        {
+            throw new RealtimeException(ErrorCode.RequestInvalid, $"Names that begin with {DirectPrefix} are those of direct rooms.");
+        }
+
         if (await store.FindAsync(topic, context.RequestAborted) is not null)
         {
             throw new RealtimeException(ErrorCode.RoomExists);
@@ -247,11 +259,14 @@ internal static class RoomApi
         return TypedResults.NoContent();
     }
 
+    /// <summary>Whether a room is two users'.</summary>
+    public static bool IsDirect(TopicName topic) => topic.Type == TopicCatalog.Room && topic.Identifier.StartsWith(DirectPrefix, StringComparison.Ordinal);
+
     /// <summary>The same for both, whichever of them asks.</summary>
     public static string DirectName(string one, string other)
     {
         var names = new[] { one, other }.Order(StringComparer.Ordinal);
-        return $"direct-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', names))).AsSpan(0, 16))}";
+        return $"{DirectPrefix}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', names))).AsSpan(0, 16))}";
     }
 
     private static void RequireTexts(string? title, string? description)

@@ -1,11 +1,12 @@
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
 /// <summary>What somebody is told of rooms that he may see.</summary>
-internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPositions positions, ChatProjector projector, Memberships memberships, ChatDatabase database)
+internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPositions positions, ChatProjector projector, Memberships memberships, RoomDoor door, Database database)
 {
     private const string FindLast = $"""
         select a.topic_id, {MessageRow.Columns}
@@ -22,18 +23,19 @@ internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPosi
     {
         foreach (var row in rows.Where(static row => row.State is { IsBehind: true }))
         {
-            await projector.CatchUpAsync(new TopicKey(caller.Tenant, row.Topic), cancellationToken);
+            await CatchUpAsync(new TopicKey(caller.Tenant, row.Topic), isOnlyOne: rows.Count == 1, cancellationToken);
         }
 
         var spoken = rows.Where(static row => row.State is not null).ToList();
+        var open = spoken.Where(row => door.MayGlance(caller, row.Topic)).ToList();
         var unread = await positions.CountUnreadAsync(caller, [.. spoken.Select(static row => (row.Topic, row.State!))], cancellationToken);
-        var last = (await database.ReadTextsAsync(
+        var last = (await database.ReadAsync(
             caller.Tenant,
             FindLast,
             static reader => (TopicId: reader.GetInt64(0), Message: MessageRow.Read(reader, from: 1)),
             cancellationToken,
-            spoken.Select(static row => row.State!.TopicId).ToArray(),
-            spoken.Select(row => memberships.HorizonOf(caller, row.Topic)).ToArray())).ToDictionary(static found => found.TopicId, static found => found.Message);
+            open.Select(static row => row.State!.TopicId).ToArray(),
+            open.Select(row => memberships.HorizonOf(caller, row.Topic)).ToArray())).ToDictionary(static found => found.TopicId, static found => found.Message);
         var counts = await members.CountMembersAsync(caller.Tenant, [.. rows.Select(static row => row.Topic.Value)], cancellationToken);
         return [.. rows.Select(row => ToRoom(
             caller,
@@ -41,6 +43,19 @@ internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPosi
             row.State is { } state ? unread.GetValueOrDefault(state.TopicId) : default,
             row.State is { } at ? last.GetValueOrDefault(at.TopicId) : null,
             counts.GetValueOrDefault(row.Topic.Value)))];
+    }
+
+    /// <summary>In a list a room whose messages cannot be made of its log now is shown as it was.</summary>
+    private async Task CatchUpAsync(TopicKey topic, bool isOnlyOne, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await projector.CatchUpAsync(topic, cancellationToken);
+        }
+        catch (RealtimeException) when (!isOnlyOne)
+        {
+            // The others have their own.
+        }
     }
 
     private Room ToRoom(Caller caller, RoomRow row, Unread unread, RoomMessage? last, long count) => new(

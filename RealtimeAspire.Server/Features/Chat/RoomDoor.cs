@@ -35,13 +35,30 @@ internal sealed class RoomDoor(
         var (caller, topic) = (Caller.From(context.User), TopicOf(context, room));
         limits.AdmitPage(caller, rows);
         access.RequireHistory(caller, topics.Get(topic), topic.Name);
-        if (hooks.Covers(caller, topic.Name))
+        await AskAsync(caller, topic, context.RequestAborted);
+        return new RoomView(caller, topic, await projector.CatchUpAsync(topic, context.RequestAborted), memberships.HorizonOf(caller, topic.Name));
+    }
+
+    /// <summary>Whether an answer about several rooms may have what was said in one: who asked for none of them asks nobody for it.</summary>
+    public bool MayGlance(Caller caller, TopicName room) => access.MayReadHistory(caller, topics.Get(room), room) && !hooks.Covers(caller, room);
+
+    /// <summary>Whether somebody may see what was found in a room: as <see cref="EnterAsync"/>, without a word of why not.</summary>
+    public async Task<bool> MayEnterAsync(Caller caller, TopicName room, CancellationToken cancellationToken)
+    {
+        if (!access.MayReadHistory(caller, topics.Get(room), room))
         {
-            var asked = new SubscribeContext(caller.Tenant, caller.UserId, topic.Name.Value, request: null, hooks.Services, context.RequestAborted);
-            await hooks.RunAsync(asked, caller, topic.Name, static () => Task.CompletedTask);
+            return false;
         }
 
-        return new RoomView(caller, topic, await projector.CatchUpAsync(topic, context.RequestAborted), memberships.HorizonOf(caller, topic.Name));
+        try
+        {
+            await AskAsync(caller, new TopicKey(caller.Tenant, room), cancellationToken);
+            return true;
+        }
+        catch (RealtimeException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Lets a moderator in: who has the operation manage.</summary>
@@ -53,6 +70,16 @@ internal sealed class RoomDoor(
         limits.Admit(caller);
         TopicAccess.RequireManage(caller, topic.Name);
         return new RoomView(caller, topic, await projector.CatchUpAsync(topic, context.RequestAborted), Horizon: 0);
+    }
+
+    /// <summary>The application, where it has a say.</summary>
+    private async Task AskAsync(Caller caller, TopicKey topic, CancellationToken cancellationToken)
+    {
+        if (hooks.Covers(caller, topic.Name))
+        {
+            var asked = new SubscribeContext(caller.Tenant, caller.UserId, topic.Name.Value, request: null, hooks.Services, cancellationToken);
+            await hooks.RunAsync(asked, caller, topic.Name, static () => Task.CompletedTask);
+        }
     }
 
     /// <param name="context">The request.</param>

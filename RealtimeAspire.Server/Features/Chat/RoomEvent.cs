@@ -14,6 +14,10 @@ internal abstract record RoomEvent(long Offset, string? By, DateTimeOffset At)
     /// <summary>It stands in an index.</summary>
     private const int MaxEmojiLength = 64;
 
+    /// <summary>So do they.</summary>
+    public const int MaxNameLength = 255;
+    private const int MaxNames = 100;
+
     /// <summary>A message, whose id is the event's offset.</summary>
     public sealed record Said(
         long Offset, string? By, DateTimeOffset At, string Text, long? ReplyTo, long? Thread, IReadOnlyList<string> Mentions, IReadOnlyList<string> Attachments)
@@ -64,7 +68,9 @@ internal abstract record RoomEvent(long Offset, string? By, DateTimeOffset At)
     public static long? ToId(string? text) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0 && text[0] != '0' ? id : null;
 
-    private static string[] Names(string[]? names) => names is null ? [] : [.. names.Where(static name => !string.IsNullOrEmpty(name)).Select(Plain).Distinct(StringComparer.Ordinal)];
+    private static string[] Names(string[]? names) => names is null
+        ? []
+        : [.. names.Where(static name => name is { Length: > 0 and <= MaxNameLength }).Select(Plain).Distinct(StringComparer.Ordinal).Take(MaxNames)];
 
     /// <summary>PostgreSQL has no U+0000 in a text.</summary>
     private static string Plain(string text) => text.Replace('\0', '\uFFFD');

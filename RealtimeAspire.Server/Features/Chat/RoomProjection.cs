@@ -48,6 +48,19 @@ internal sealed record RoomEdit(long Offset, long Edit, string Text, DateTimeOff
 /// <summary>Somebody's reaction to a message: it is there or not, whichever was said last.</summary>
 internal readonly record struct RoomReaction(long Offset, string Emoji, string UserId);
 
+/// <summary>Somebody is mentioned who was not before.</summary>
+/// <param name="Offset">By which message.</param>
+/// <param name="UserId">Who, and not its author.</param>
+/// <param name="Event">The offset of the message, or of the edit.</param>
+/// <param name="At">When that was.</param>
+internal readonly record struct RoomMention(long Offset, string UserId, long Event, DateTimeOffset At);
+
+/// <summary>
+/// By how much the numbers of a user have changed in a block of the room: messages that are his and not deleted, and those of others that mention
+/// him. The user "" stands for all: how many messages there are.
+/// </summary>
+internal readonly record struct RoomCount(string UserId, long Block, long Messages, long Mentions);
+
 /// <summary>
 /// The messages of a room, as its log has them: the events applied in the order of their offsets, and nothing else. Rules that must hold
 /// whoever has published an event are here: only the author edits, only the author or the server deletes, nothing is done to a message that
@@ -59,11 +72,17 @@ internal readonly record struct RoomReaction(long Offset, string Emoji, string U
 /// </remarks>
 internal sealed class RoomProjection
 {
+    /// <summary>Numbers are kept by blocks of so many bits of the offset; the tables say so too.</summary>
+    private const int BlockBits = 9;
+
     private readonly Dictionary<long, RoomMessage> _messages;
+
+    // As they were when changes were taken last; null: not there.
+    private readonly Dictionary<long, RoomMessage?> _before = [];
     private readonly Dictionary<long, Dictionary<RoomReaction, bool>> _reactions = [];
     private readonly List<RoomEdit> _edits = [];
-    private readonly HashSet<long> _changed = [];
     private readonly HashSet<long> _emptied = [];
+    private readonly List<RoomMention> _mentions = [];
 
     /// <param name="known">What is known of the room.</param>
     public RoomProjection(IEnumerable<RoomMessage> known) => _messages = known.ToDictionary(static message => message.Offset);
@@ -91,6 +110,7 @@ internal sealed class RoomProjection
                 break;
             case RoomEvent.Edited edited when Living(edited.Target) is { } message && message.Author == edited.By:
                 _edits.Add(new RoomEdit(message.Offset, edited.Offset, message.Text, edited.At));
+                Mention(message, edited.Mentions.Except(message.Mentions), edited);
                 Set(message with { Text = edited.Text, Mentions = edited.Mentions, EditedAt = edited.At });
                 break;
             case RoomEvent.Deleted deleted when Living(deleted.Target) is { } message && (deleted.By is null || message.Author == deleted.By):
@@ -109,11 +129,12 @@ internal sealed class RoomProjection
     public RoomChanges TakeChanges()
     {
         var changes = new RoomChanges(
-            [.. _changed.Order().Select(offset => _messages[offset])], [.. Edits], [.. Said(isOn: true)], [.. Said(isOn: false)], [.. _emptied.Order()]);
-        _changed.Clear();
+            [.. _before.Keys.Order().Select(offset => _messages[offset])], [.. Edits], [.. Said(isOn: true)], [.. Said(isOn: false)], [.. _emptied.Order()], [.. Counts()], [.. _mentions]);
+        _before.Clear();
         _emptied.Clear();
         _edits.Clear();
         _reactions.Clear();
+        _mentions.Clear();
         return changes;
     }
 
@@ -122,13 +143,15 @@ internal sealed class RoomProjection
         var (replyTo, opening) = (Find(said.ReplyTo), Find(said.Thread));
         // A thread within a thread is the same one.
         var root = opening?.Thread is { } outer ? Find(outer) : opening;
-        Set(new RoomMessage(said.Offset, said.By, said.At, said.Text)
+        var message = new RoomMessage(said.Offset, said.By, said.At, said.Text)
         {
             ReplyTo = replyTo?.Offset,
             Thread = root?.Offset,
             Mentions = said.Mentions,
             Attachments = said.Attachments,
-        });
+        };
+        Mention(message, said.Mentions, said);
+        Set(message);
         if (root is not null)
         {
             Set(root with { Replies = root.Replies + 1, LastReply = said.Offset });
@@ -152,11 +175,15 @@ internal sealed class RoomProjection
         _emptied.Add(message.Offset);
         _reactions.Remove(message.Offset);
         _edits.RemoveAll(edit => edit.Offset == message.Offset);
+        _mentions.RemoveAll(mention => mention.Offset == message.Offset);
         if (Find(message.Thread) is { } root)
         {
             Set(root with { Replies = root.Replies - 1 });
         }
     }
+
+    private void Mention(RoomMessage message, IEnumerable<string> users, RoomEvent by) =>
+        _mentions.AddRange(users.Where(user => user != message.Author).Select(user => new RoomMention(message.Offset, user, by.Offset, by.At)));
 
     private RoomMessage? Find(long? offset) => offset is { } id ? _messages.GetValueOrDefault(id) : null;
 
@@ -164,8 +191,35 @@ internal sealed class RoomProjection
 
     private void Set(RoomMessage message)
     {
+        _before.TryAdd(message.Offset, _messages.GetValueOrDefault(message.Offset));
         _messages[message.Offset] = message;
-        _changed.Add(message.Offset);
+    }
+
+    private IEnumerable<RoomCount> Counts() => _before
+        .SelectMany(change => Counted(change.Value, -1).Concat(Counted(_messages[change.Key], 1)))
+        .GroupBy(static count => (count.UserId, count.Block))
+        .Select(static counts => new RoomCount(counts.Key.UserId, counts.Key.Block, counts.Sum(static count => count.Messages), counts.Sum(static count => count.Mentions)))
+        .Where(static count => count is not { Messages: 0, Mentions: 0 })
+        .OrderBy(static count => count.UserId, StringComparer.Ordinal).ThenBy(static count => count.Block);
+
+    private static IEnumerable<RoomCount> Counted(RoomMessage? message, int times)
+    {
+        if (message is null or { IsDeleted: true })
+        {
+            yield break;
+        }
+
+        var block = message.Offset >> BlockBits;
+        yield return new RoomCount("", block, times, 0);
+        if (message.Author is { } author)
+        {
+            yield return new RoomCount(author, block, times, 0);
+        }
+
+        foreach (var user in message.Mentions.Where(user => user != message.Author))
+        {
+            yield return new RoomCount(user, block, 0, times);
+        }
     }
 
     private IEnumerable<RoomReaction> Said(bool isOn) => _reactions
@@ -180,5 +234,8 @@ internal sealed class RoomProjection
 /// <param name="On">Reactions that are there.</param>
 /// <param name="Off">Reactions that are not.</param>
 /// <param name="Emptied">Messages of which earlier edits and reactions are gone.</param>
+/// <param name="Counts">By how much the numbers of users are others, which follow from the messages.</param>
+/// <param name="Mentions">Who is mentioned that was not.</param>
 internal sealed record RoomChanges(
-    IReadOnlyList<RoomMessage> Messages, IReadOnlyList<RoomEdit> Edits, IReadOnlyList<RoomReaction> On, IReadOnlyList<RoomReaction> Off, IReadOnlyList<long> Emptied);
+    IReadOnlyList<RoomMessage> Messages, IReadOnlyList<RoomEdit> Edits, IReadOnlyList<RoomReaction> On, IReadOnlyList<RoomReaction> Off, IReadOnlyList<long> Emptied,
+    IReadOnlyList<RoomCount> Counts, IReadOnlyList<RoomMention> Mentions);

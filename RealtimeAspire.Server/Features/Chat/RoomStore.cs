@@ -1,5 +1,7 @@
 using RealtimeAspire.Protocol;
+using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat;
 
@@ -15,7 +17,7 @@ internal sealed record RoomRecord(string Kind, string Title, string Description,
 internal sealed record RoomRow(TopicName Topic, Position Position, DateTimeOffset At, ProjectionState? State, RoomRecord? Record);
 
 /// <summary>The rooms of a tenant.</summary>
-internal sealed class RoomStore(ChatDatabase database)
+internal sealed class RoomStore(Database database)
 {
     private const string Columns = """
         coalesce(t.topic, r.topic), coalesce(t.epoch || (select realtime.incarnation()), ''), coalesce(t.last_offset, 0), coalesce(t.last_at, r.created_at),
@@ -28,7 +30,9 @@ internal sealed class RoomStore(ChatDatabase database)
           from (select * from realtime.topics where tenant = $1 and topic like $2 and last_offset > 0) t
           full join (select * from realtime.chat_rooms where tenant = $1) r on r.topic = t.topic
           left join realtime.chat_projections p on p.topic_id = t.topic_id
-         where coalesce(t.last_at, r.created_at) < $3 or coalesce(t.last_at, r.created_at) = $3 and coalesce(t.topic, r.topic) > $4
+         where (coalesce(t.last_at, r.created_at) < $3 or coalesce(t.last_at, r.created_at) = $3 and coalesce(t.topic, r.topic) > $4)
+           and ($6::text[] is null or coalesce(t.topic, r.topic) = any($6)
+             or not exists (select from realtime.private_topics x where x.tenant = $1 and x.topic = coalesce(t.topic, r.topic)))
          order by coalesce(t.last_at, r.created_at) desc, coalesce(t.topic, r.topic)
          limit $5
         """;
@@ -52,15 +56,15 @@ internal sealed class RoomStore(ChatDatabase database)
             on conflict (tenant, topic) do update set name = coalesce($4, r.name), description = coalesce($5, r.description), slow_seconds = case when $6 < 0 then r.slow_seconds else $6 end
         """;
 
-    /// <summary>The rooms behind one, the one with the latest event first.</summary>
-    /// <param name="tenant">Whose they are.</param>
+    /// <summary>The rooms behind one that a user may see, the one with the latest event first; and where his token says what he may, others too.</summary>
+    /// <param name="caller">The user.</param>
     /// <param name="before">Its time.</param>
     /// <param name="after">Its topic.</param>
     /// <param name="limit">The most of them.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public Task<IReadOnlyList<RoomRow>> ListAsync(string tenant, DateTimeOffset before, string after, int limit, CancellationToken cancellationToken) =>
-        database.ReadAsync(List, Read, cancellationToken, tenant, $"{TopicCatalog.Room}:%", before, after, (long)limit);
+    public Task<IReadOnlyList<RoomRow>> ListAsync(Caller caller, DateTimeOffset before, string after, int limit, CancellationToken cancellationToken) => database.ReadAsync(
+        List, Read, cancellationToken, caller.Tenant, $"{TopicCatalog.Room}:%", before, after, (long)limit, caller.Grants is null ? caller.Places?.Topics.ToArray() ?? [] : null);
 
     /// <summary>Null: nobody has made it, nor spoken in it.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>

@@ -69,6 +69,7 @@ internal static class SearchApi
         HttpContext context,
         RequestLimiter limits,
         RoomStore rooms,
+        RoomDoor door,
         TopicAccess access,
         TopicCatalog topics,
         Memberships memberships,
@@ -79,15 +80,24 @@ internal static class SearchApi
         var (query, size) = Require(q, limit);
         var caller = Caller.From(context.User);
         limits.AdmitPage(caller, MaxRooms);
-        var all = await rooms.ListAsync(caller.Tenant, DateTimeOffset.MaxValue, "", MaxRooms, context.RequestAborted);
+        var all = await rooms.ListAsync(caller, DateTimeOffset.MaxValue, "", MaxRooms, context.RequestAborted);
         var mine = all.Where(room => room.State is not null && access.MayReadHistory(caller, topics.Get(room.Topic), room.Topic))
-            .Select(room => (room.Topic, room.State!.TopicId, memberships.HorizonOf(caller, room.Topic))).ToList();
+            .Select(room => new SearchedRoom(room.Topic, room.State!.TopicId, memberships.HorizonOf(caller, room.Topic), room.State.Tip + 1)).ToList();
         var found = await search.FindAsync(caller.Tenant, mine, query, size, context.RequestAborted);
-        return TypedResults.Json(new SearchPage(found), ChatJson.Default.SearchPage);
+        var shown = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var room in found.Select(static one => one.Room).Distinct(StringComparer.Ordinal))
+        {
+            if (await door.MayEnterAsync(caller, TopicName.Parse($"{TopicCatalog.Room}:{room}"), context.RequestAborted))
+            {
+                shown.Add(room);
+            }
+        }
+
+        return TypedResults.Json(new SearchPage([.. found.Where(one => shown.Contains(one.Room))]), ChatJson.Default.SearchPage);
     }
 
     private static (string Query, int Size) Require(string? q, int? limit) =>
-        string.IsNullOrWhiteSpace(q) || q.Length > MaxQuery || q.Contains('\0', StringComparison.Ordinal) || limit is < 1 or > MaxLimit
+        string.IsNullOrWhiteSpace(q) || q.Length > MaxQuery || limit is < 1 or > MaxLimit
             ? throw new RealtimeException(ErrorCode.RequestInvalid, $"'q' is 1 to {MaxQuery} characters, 'limit' 1 to {MaxLimit}.")
             : (q, limit ?? DefaultLimit);
 }

@@ -1,6 +1,7 @@
 using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -44,7 +45,7 @@ internal sealed record DeadLetter(
 internal sealed record DeadLetterPage(IReadOnlyList<DeadLetter> DeadLetters, bool Complete);
 
 /// <summary>What has become of notifications, for who sent them and for operators.</summary>
-internal sealed class DeliveryLog(NotificationDatabase database)
+internal sealed class DeliveryLog(Database database)
 {
     private const string Page = """
         with recipients as (
@@ -91,7 +92,7 @@ internal sealed class DeliveryLog(NotificationDatabase database)
             Dead,
             reader => new DeadLetter(
                 reader.GetInt64(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), NotEmpty(reader.GetString(4)), reader.GetString(5),
-                NotificationDatabase.TextAt(reader, 6), reader.GetInt32(7), reader.GetFieldValue<DateTimeOffset>(8)),
+                Database.TextAt(reader, 6), reader.GetInt32(7), reader.GetFieldValue<DateTimeOffset>(8)),
             cancellationToken, tenant, after, (long)limit + 1);
         return new DeadLetterPage([.. letters.Take(limit)], Complete: letters.Count <= limit);
     }
@@ -100,19 +101,19 @@ internal sealed class DeliveryLog(NotificationDatabase database)
     /// <returns>False: there is no such dead letter.</returns>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<bool> RetryAsync(Caller caller, long delivery, CancellationToken cancellationToken) =>
-        await database.RunAsync(RetryOne, static _ => true, cancellationToken, caller.Tenant, delivery) is [true];
+        await database.ReadAsync(RetryOne, static _ => true, cancellationToken, caller.Tenant, delivery) is [true];
 
     private static DeliveryEntry ToEntry(NpgsqlDataReader reader) => new(
         reader.GetString(0),
         reader.GetString(1),
         NotEmpty(reader.GetString(2)),
         reader.GetString(3),
-        NotificationDatabase.TextAt(reader, 4),
+        Database.TextAt(reader, 4),
         reader.GetInt32(5),
-        NotificationDatabase.TimeAt(reader, 6),
-        NotificationDatabase.TimeAt(reader, 7),
-        NotificationDatabase.TimeAt(reader, 8),
-        NotificationDatabase.TimeAt(reader, 9),
+        Database.TimeAt(reader, 6),
+        Database.TimeAt(reader, 7),
+        Database.TimeAt(reader, 8),
+        Database.TimeAt(reader, 9),
         reader.GetFieldValue<DateTimeOffset>(10));
 
     private static string? NotEmpty(string text) => text.Length == 0 ? null : text;

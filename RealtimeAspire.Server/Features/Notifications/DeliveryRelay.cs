@@ -1,12 +1,14 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
 /// <summary>
 /// Tells of notifications on other channels, when nobody has heard of them by then. All nodes do so at once; <see cref="DeliveryStore"/> sees to it that nothing is
-/// sent twice to one channel.
+/// sent twice to one channel. Each channel has a loop of its own: one that does not answer holds up no other one.
 /// </summary>
 internal sealed partial class DeliveryRelay(
     DeliveryStore store,
@@ -19,8 +21,12 @@ internal sealed partial class DeliveryRelay(
 {
     private const string GoneReason = "gone";
 
+    /// <summary>So many places of a channel one user's deliveries have, however many devices he has that do not answer.</summary>
+    private const int PerUser = 2;
+
     private readonly NotificationOptions _options = options.Value;
-    private readonly Poll _poll = new(TimeSpan.FromMilliseconds(options.Value.PollMs), time);
+
+    private TimeSpan Interval => TimeSpan.FromMilliseconds(_options.PollMs);
 
     private TimeSpan Lease => TimeSpan.FromSeconds(_options.LeaseSeconds);
 
@@ -38,22 +44,67 @@ internal sealed partial class DeliveryRelay(
             }
         }
 
-        await _poll.RunAsync(StepAsync, LogFailed, stoppingToken);
+        var loops = channels.All.Where(channel => channel.Missing is null).Select(channel => RunAsync(channel.Channel, stoppingToken));
+        await Task.WhenAll([new Poll(Interval, time).RunAsync(GiveUpAsync, LogFailed, stoppingToken), .. loops]);
     }
 
-    /// <returns>Whether there may be more.</returns>
-    internal async Task<bool> StepAsync(CancellationToken cancellationToken)
+    private async Task<bool> GiveUpAsync(CancellationToken cancellationToken)
     {
         foreach (var (tenant, channel) in await store.GiveUpAsync(cancellationToken))
         {
             instruments.Delivery(tenant, channel, "unknown");
         }
 
-        var names = channels.Names;
-        var claimed = names.Length == 0 ? [] : await store.ClaimAsync(names, _options.AtOnce, Lease, cancellationToken);
+        return false;
+    }
+
+    private async Task RunAsync(Channel channel, CancellationToken stoppingToken)
+    {
+        var lane = new Lane(channel, new Poll(Interval, time));
+        await lane.Poll.RunAsync(cancellationToken => FillAsync(lane, cancellationToken), LogFailed, stoppingToken);
         // What has begun is ended, also when the node stops: it has its own time limit.
-        await Task.WhenAll(claimed.Select(delivery => ServeAsync(delivery)));
-        return claimed.Count == _options.AtOnce;
+        await Task.WhenAll(lane.Begun);
+    }
+
+    /// <summary>Takes on what there is room for; each that ends makes room, and has this looked at again.</summary>
+    /// <returns>Whether there may be more.</returns>
+    private async Task<bool> FillAsync(Lane lane, CancellationToken cancellationToken)
+    {
+        lane.Begun.RemoveAll(static task => task.IsCompleted);
+        var free = _options.AtOnce - lane.UnderWay.Count;
+        if (free == 0)
+        {
+            return false;
+        }
+
+        var claimed = await store.ClaimAsync(lane.Channel, free, lane.UsersWith(PerUser), Lease, cancellationToken);
+        foreach (var delivery in claimed)
+        {
+            lane.UnderWay[delivery.Id] = delivery;
+            lane.Begun.Add(ServeAsync(lane, delivery));
+        }
+
+        return claimed.Count > 0;
+    }
+
+    private async Task ServeAsync(Lane lane, Delivery delivery)
+    {
+        try
+        {
+            await ServeAsync(delivery);
+        }
+        // Whatever it is, it must not take the channel's place with it. Another node looks at the delivery when its lease has run out.
+#pragma warning disable CA1031
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            LogLeft(delivery.Id, delivery.Tenant, delivery.Channel, exception);
+        }
+        finally
+        {
+            lane.UnderWay.TryRemove(delivery.Id, out _);
+            lane.Poll.Wake();
+        }
     }
 
     private async Task ServeAsync(Delivery delivery)
@@ -163,4 +214,24 @@ internal sealed partial class DeliveryRelay(
 
     [LoggerMessage(EventId = 1714, Level = LogLevel.Warning, Message = "The delivery {Delivery} of {Tenant} on {Channel} is {State}: {Reason}")]
     private partial void LogDead(long delivery, string tenant, Channel channel, string state, string reason);
+
+    [LoggerMessage(EventId = 1715, Level = LogLevel.Warning, Message = "The delivery {Delivery} of {Tenant} on {Channel} is left until its lease has run out")]
+    private partial void LogLeft(long delivery, string tenant, Channel channel, Exception exception);
+
+    /// <summary>A channel, and what is under way on it.</summary>
+    private sealed class Lane(Channel channel, Poll poll)
+    {
+        public Channel Channel => channel;
+
+        public Poll Poll => poll;
+
+        /// <summary>By their ids. They take themselves out when they end.</summary>
+        public ConcurrentDictionary<long, Delivery> UnderWay { get; } = new();
+
+        /// <summary>Only the channel's loop touches it.</summary>
+        public List<Task> Begun { get; } = [];
+
+        public (string Tenant, string User)[] UsersWith(int deliveries) =>
+            [.. UnderWay.Values.GroupBy(delivery => (delivery.Tenant, delivery.User)).Where(own => own.Count() >= deliveries).Select(own => own.Key)];
+    }
 }

@@ -1,4 +1,5 @@
 using Npgsql;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -58,13 +59,23 @@ internal sealed record PushTarget(string Device, string Endpoint, string P256dh,
 /// </code>
 /// Sending is on record before it begins. A lease that runs out before is taken by another node; one that runs out after leaves the delivery unknown.
 /// </summary>
-internal sealed class DeliveryStore(NotificationDatabase database)
+internal sealed class DeliveryStore(Database database)
 {
+    // Two parts, so that each reads no more of an index than it takes.
     private const string Claim = """
-        with due as (
-          select delivery_id from realtime.notification_deliveries
-           where channel = any($1) and ((state = 'waiting' and due_at <= now()) or (state = 'leased' and lease_until < now()))
+        with waiting as (
+          select delivery_id, tenant, user_id, due_at from realtime.notification_deliveries
+           where channel = $1 and state = 'waiting' and due_at <= now() and (tenant, user_id) not in (select * from unnest($5::text[], $6::text[]))
            order by due_at limit $2 for update skip locked),
+        left_over as (
+          select delivery_id, tenant, user_id, due_at from realtime.notification_deliveries
+           where channel = $1 and state = 'leased' and lease_until < now() and (tenant, user_id) not in (select * from unnest($5::text[], $6::text[]))
+           order by lease_until limit $2 for update skip locked),
+        due as (
+          select delivery_id from (
+            select distinct on (tenant, user_id) delivery_id, due_at
+              from (select * from waiting union all select * from left_over) found order by tenant, user_id, due_at) first
+           order by due_at limit $2),
         taken as (
           update realtime.notification_deliveries d
              set state = 'leased', lease = $3, lease_until = now() + make_interval(secs => $4), changed_at = clock_timestamp()
@@ -108,27 +119,35 @@ internal sealed class DeliveryStore(NotificationDatabase database)
         select tenant, channel from lost
         """;
 
-    /// <summary>Takes on what is due, or what a node that has gone had taken on and not begun to send.</summary>
-    public Task<IReadOnlyList<Delivery>> ClaimAsync(string[] channels, int most, TimeSpan lease, CancellationToken cancellationToken)
+    /// <summary>Takes on what is due, or what a node that has gone had taken on and not begun to send: of each user one at a time.</summary>
+    /// <param name="channel">On which channel.</param>
+    /// <param name="most">The most of them.</param>
+    /// <param name="except">Of whom nothing.</param>
+    /// <param name="lease">For how long.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public Task<IReadOnlyList<Delivery>> ClaimAsync(
+        Channel channel, int most, IReadOnlyCollection<(string Tenant, string User)> except, TimeSpan lease, CancellationToken cancellationToken)
     {
         var mine = Guid.NewGuid();
-        return database.RunAsync(Claim, reader => Read(reader, mine), cancellationToken, channels, (long)most, mine, lease.TotalSeconds);
+        return database.ReadAsync(
+            Claim, reader => Read(reader, mine), cancellationToken,
+            Names.Of(channel), (long)most, mine, lease.TotalSeconds, except.Select(user => user.Tenant).ToArray(), except.Select(user => user.User).ToArray());
     }
 
     /// <summary>Puts it on record that it is sent from now on. False: it is not to be sent any more, or not by this node.</summary>
     public async Task<bool> BeginAsync(Delivery delivery, TimeSpan lease, CancellationToken cancellationToken) =>
-        await database.RunAsync(Begin, static _ => true, cancellationToken, delivery.Id, delivery.Lease, lease.TotalSeconds) is [true];
+        await database.ReadAsync(Begin, static _ => true, cancellationToken, delivery.Id, delivery.Lease, lease.TotalSeconds) is [true];
 
     /// <summary>What has become of it. Without effect where the lease has run out.</summary>
     public Task SettleAsync(Delivery delivery, string state, string? reason, DateTimeOffset? due, CancellationToken cancellationToken) =>
-        database.RunAsync(SettleOne, static _ => 0, cancellationToken, delivery.Id, delivery.Lease, state, reason, due);
+        database.ReadAsync(SettleOne, static _ => 0, cancellationToken, delivery.Id, delivery.Lease, state, reason, due);
 
     /// <summary>What was being sent by nodes that have gone.</summary>
     public Task<IReadOnlyList<(string Tenant, string Channel)>> GiveUpAsync(CancellationToken cancellationToken) =>
-        database.RunAsync(Lost, static reader => (reader.GetString(0), reader.GetString(1)), cancellationToken);
+        database.ReadAsync(Lost, static reader => (reader.GetString(0), reader.GetString(1)), cancellationToken);
 
     /// <summary>The push service knows nothing of this subscription any more.</summary>
-    public Task RemoveTargetAsync(Delivery delivery, CancellationToken cancellationToken) => database.RunAsync(
+    public Task RemoveTargetAsync(Delivery delivery, CancellationToken cancellationToken) => database.ReadAsync(
         "delete from realtime.inbox_devices where tenant = $1 and user_id = $2 and endpoint = $3",
         static _ => 0,
         cancellationToken,
@@ -147,9 +166,9 @@ internal sealed class DeliveryStore(NotificationDatabase database)
         Attempts = reader.GetInt32(5),
         Kind = reader.GetString(6),
         Title = reader.GetString(7),
-        Body = NotificationDatabase.TextAt(reader, 8),
-        Link = NotificationDatabase.TextAt(reader, 9),
-        CollapseKey = NotificationDatabase.TextAt(reader, 10),
+        Body = Database.TextAt(reader, 8),
+        Link = Database.TextAt(reader, 9),
+        CollapseKey = Database.TextAt(reader, 10),
         Entry = new LadderEntry(
             Names.ToPriority(reader.GetString(11)),
             reader.GetFieldValue<DateTimeOffset>(12),
@@ -157,8 +176,8 @@ internal sealed class DeliveryStore(NotificationDatabase database)
             IsRead: reader.GetBoolean(14),
             IsAcknowledged: reader.GetBoolean(16),
             IsRemoved: reader.GetBoolean(15)),
-        Preferences = Preferences.Read(NotificationDatabase.TextAt(reader, 17)),
-        Email = NotificationDatabase.TextAt(reader, 18),
+        Preferences = Preferences.Read(Database.TextAt(reader, 17)),
+        Email = Database.TextAt(reader, 18),
         Target = reader.IsDBNull(20) ? null : new PushTarget(reader.GetString(19), reader.GetString(20), reader.GetString(21), reader.GetString(22)),
     };
 }

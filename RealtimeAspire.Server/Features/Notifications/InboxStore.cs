@@ -2,6 +2,7 @@ using System.Text.Json;
 using Npgsql;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -40,7 +41,7 @@ internal sealed record UnreadReply(long Unread);
 internal sealed record InboxChange(long Changed, long Unread);
 
 /// <summary>A user's inbox, in Postgres. Whatever changes in it is told on every device by an event of the same transaction.</summary>
-internal sealed class InboxStore(NotificationDatabase database)
+internal sealed class InboxStore(Database database)
 {
     // One statement: one moment.
     private const string Page = """
@@ -82,7 +83,7 @@ internal sealed class InboxStore(NotificationDatabase database)
     /// <exception cref="RealtimeException"><c>not_found</c>, <c>log_unavailable</c>.</exception>
     public async Task<InboxChange> MarkReadAsync(Caller caller, string? id, long? upTo, string? device, CancellationToken cancellationToken)
     {
-        var rows = await database.RunAsync(
+        var rows = await database.ReadAsync(
             "select is_there, changed, unread from realtime.read_inbox($1, $2, $3::text, $4::bigint, $5::text)",
             static reader => (IsThere: reader.GetBoolean(0), Change: new InboxChange(reader.GetInt64(1), reader.GetInt64(2))),
             cancellationToken,
@@ -96,7 +97,7 @@ internal sealed class InboxStore(NotificationDatabase database)
 
     /// <summary>Takes one out. One that is not there is not there afterwards, either.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public async Task<InboxChange> RemoveAsync(Caller caller, string id, CancellationToken cancellationToken) => (await database.RunAsync(
+    public async Task<InboxChange> RemoveAsync(Caller caller, string id, CancellationToken cancellationToken) => (await database.ReadAsync(
         "select changed, unread from realtime.remove_from_inbox($1, $2, $3, 'removed')",
         static reader => new InboxChange(reader.GetInt64(0), reader.GetInt64(1)),
         cancellationToken,
@@ -112,13 +113,13 @@ internal sealed class InboxStore(NotificationDatabase database)
         reader.GetInt64(4),
         reader.GetString(5),
         reader.GetString(6),
-        NotificationDatabase.TextAt(reader, 7),
-        NotificationDatabase.TextAt(reader, 8),
-        NotificationDatabase.TextAt(reader, 9) is { } data ? JsonElement.Parse(data) : null,
+        Database.TextAt(reader, 7),
+        Database.TextAt(reader, 8),
+        Database.TextAt(reader, 9) is { } data ? JsonElement.Parse(data) : null,
         reader.GetString(10),
         reader.GetString(11) is { Length: > 0 } sender ? sender : null,
-        NotificationDatabase.TextAt(reader, 12),
+        Database.TextAt(reader, 12),
         reader.GetFieldValue<DateTimeOffset>(13),
         reader.GetFieldValue<DateTimeOffset>(14),
-        NotificationDatabase.TimeAt(reader, 15));
+        Database.TimeAt(reader, 15));
 }

@@ -39,7 +39,7 @@ internal sealed class NotificationOptions
     [Range(3, 600)]
     public int LeaseSeconds { get; set; } = 60;
 
-    /// <summary>How many deliveries a node has under way at once. Default: 8.</summary>
+    /// <summary>How many deliveries a node has under way at once on each channel; of one user two at most. Default: 8.</summary>
     [Range(1, 100)]
     public int AtOnce { get; set; } = 8;
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -21,7 +22,6 @@ public static class NotificationsFeature
         services.AddSingleton<IValidateOptions<NotificationOptions>, NotificationOptionsValidator>();
         // Inboxes are the server's to publish on, whatever else the application does with the type.
         services.PostConfigure<RealtimeOptions>(static options => options.TopicTypes.TryAdd(TopicCatalog.User, new TopicTypeOptions { Publishers = Publishers.Servers }));
-        services.AddSingleton(provider => new NotificationDatabase(provider.GetService<NpgsqlDataSource>()));
         services.AddSingleton<NotificationKinds>();
         services.AddSingleton<NotificationRights>();
         services.AddSingleton<NotificationInstruments>();

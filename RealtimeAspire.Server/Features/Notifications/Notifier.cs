@@ -2,6 +2,7 @@ using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Tenants;
 using Microsoft.Extensions.Options;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -9,7 +10,7 @@ namespace RealtimeAspire.Server.Features.Notifications;
 /// Sends notifications: stored, and for a few named users in their inboxes, in one transaction. For more recipients <see cref="AudienceJob"/> goes on from what is stored.
 /// </summary>
 internal sealed class Notifier(
-    NotificationDatabase database, NotificationKinds kinds, Recipients recipients, AudienceJob job, TenantRegistry tenants, IOptions<NotificationOptions> options, TimeProvider time)
+    Database database, NotificationKinds kinds, Recipients recipients, AudienceJob job, TenantRegistry tenants, IOptions<NotificationOptions> options, TimeProvider time)
     : INotifier
 {
     /// <summary>So many users are served before the answer.</summary>
@@ -63,7 +64,7 @@ internal sealed class Notifier(
                 var made = Guid.CreateVersion7(now).ToString("n");
                 var content = draft.Hash();
                 var request = id ?? made;
-                var inserted = await NotificationDatabase.RunAsync(
+                var inserted = await Database.ReadAsync(
                     connection, Insert, static reader => reader.GetString(0), cancellationToken,
                     sender.Tenant, made, sender.UserId, request, content, draft.Kind.Name, draft.Title, draft.Body, draft.Link, draft.Data, Names.Of(draft.Priority), draft.CollapseKey,
                     now, expires, draft.Users is not null ? "users" : draft.To.Topic is not null ? "topic" : "tenant", draft.Users, draft.To.Topic);
@@ -78,7 +79,7 @@ internal sealed class Notifier(
                     }
                 }
 
-                var rows = await NotificationDatabase.RunAsync(
+                var rows = await Database.ReadAsync(
                     connection, $"select {Columns} from realtime.notifications where tenant = $1 and sender = $2 and request_id = $3",
                     reader => (Receipt: ToReceipt(reader), Content: reader.GetFieldValue<byte[]>(6)), cancellationToken, sender.Tenant, sender.UserId, request);
                 return rows[0].Content.AsSpan().SequenceEqual(content)
@@ -109,7 +110,7 @@ internal sealed class Notifier(
 
     private static NotificationReceipt ToReceipt(Npgsql.NpgsqlDataReader reader)
     {
-        var finished = NotificationDatabase.TimeAt(reader, 5);
+        var finished = Database.TimeAt(reader, 5);
         return new NotificationReceipt(
             reader.GetString(0), finished is null ? "sending" : "sent", reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetFieldValue<DateTimeOffset>(4), finished);
     }

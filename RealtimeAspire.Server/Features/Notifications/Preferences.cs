@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security;
 using System.Text.Json;
 using RealtimeAspire.Protocol;
 
@@ -21,7 +22,8 @@ internal sealed record QuietHours(string? From, string? To, string? TimeZone)
     /// <summary>When the quiet hours end in which a moment is; null: it is in none. Pure.</summary>
     public DateTimeOffset? EndFrom(DateTimeOffset moment)
     {
-        var (from, to, zone) = Parse();
+        var (from, to) = Times();
+        var zone = ZoneOrUtc();
         var local = TimeZoneInfo.ConvertTime(moment, zone).DateTime;
         var time = TimeOnly.FromDateTime(local);
         var isQuiet = from < to ? time >= from && time < to : from > to && (time >= from || time < to);
@@ -47,19 +49,36 @@ internal sealed record QuietHours(string? From, string? To, string? TimeZone)
     {
         try
         {
-            var (from, to, _) = Parse();
+            var (from, to) = Times();
+            _ = Zone();
             return from == to ? throw new RealtimeException(ErrorCode.RequestInvalid, "Quiet hours begin and end at different times.") : this;
         }
-        catch (Exception exception) when (exception is FormatException or ArgumentException or TimeZoneNotFoundException or InvalidTimeZoneException)
+        catch (Exception exception) when (exception is FormatException or ArgumentException || IsOfZone(exception))
         {
             throw new RealtimeException(ErrorCode.RequestInvalid, "Quiet hours are from and to, as 22:00, and a timeZone that the server knows, as Europe/Berlin.", exception);
         }
     }
 
-    private (TimeOnly From, TimeOnly To, TimeZoneInfo Zone) Parse() => (
-        TimeOnly.ParseExact(From ?? "", Format, CultureInfo.InvariantCulture),
-        TimeOnly.ParseExact(To ?? "", Format, CultureInfo.InvariantCulture),
-        TimeZoneInfo.FindSystemTimeZoneById(TimeZone ?? throw new FormatException()));
+    private (TimeOnly From, TimeOnly To) Times() => (
+        TimeOnly.ParseExact(From ?? "", Format, CultureInfo.InvariantCulture), TimeOnly.ParseExact(To ?? "", Format, CultureInfo.InvariantCulture));
+
+    private TimeZoneInfo Zone() => TimeZoneInfo.FindSystemTimeZoneById(TimeZone ?? throw new FormatException());
+
+    /// <summary>The last: a name of several zones, as Europe, which is a folder.</summary>
+    private static bool IsOfZone(Exception exception) => exception is TimeZoneNotFoundException or InvalidTimeZoneException or SecurityException;
+
+    /// <summary>The zones that this node has may be older than those where it was chosen.</summary>
+    private TimeZoneInfo ZoneOrUtc()
+    {
+        try
+        {
+            return Zone();
+        }
+        catch (Exception exception) when (IsOfZone(exception))
+        {
+            return TimeZoneInfo.Utc;
+        }
+    }
 }
 
 /// <summary>What a user wants to be told of, and how. Immutable.</summary>

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using MimeKit;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -36,7 +37,7 @@ internal sealed record DeviceEntry(string Device, DateTimeOffset CreatedAt);
 internal sealed record DeviceList(IReadOnlyList<DeviceEntry> Devices, string? PublicKey);
 
 /// <summary>What recipients have chosen, and where they are reached.</summary>
-internal sealed class RecipientStore(NotificationDatabase database, NotificationKinds kinds, DeliveryChannels channels, IOptions<NotificationOptions> options)
+internal sealed class RecipientStore(Database database, NotificationKinds kinds, DeliveryChannels channels, IOptions<NotificationOptions> options)
 {
     private const int MaxDevices = 20;
     private const int MaxEndpoint = 1_000;
@@ -50,7 +51,7 @@ internal sealed class RecipientStore(NotificationDatabase database, Notification
         var rows = await database.ReadAsync(
             caller.Tenant,
             "select preferences, email from realtime.inboxes where tenant = $1 and user_id = $2",
-            reader => (Preferences: Preferences.Read(NotificationDatabase.TextAt(reader, 0)), Email: NotificationDatabase.TextAt(reader, 1)),
+            reader => (Preferences: Preferences.Read(Database.TextAt(reader, 0)), Email: Database.TextAt(reader, 1)),
             cancellationToken,
             caller.Tenant,
             caller.UserId);
@@ -62,13 +63,13 @@ internal sealed class RecipientStore(NotificationDatabase database, Notification
     public async Task<PreferencesReply> WritePreferencesAsync(Caller caller, Preferences wanted, CancellationToken cancellationToken)
     {
         var preferences = wanted.Require(kinds);
-        var email = await database.RunAsync(
+        var email = await database.ReadAsync(
             """
             insert into realtime.inboxes as i (tenant, user_id, preferences) values ($1, $2, $3)
                 on conflict (tenant, user_id) do update set preferences = excluded.preferences
             returning i.email
             """,
-            reader => NotificationDatabase.TextAt(reader, 0),
+            reader => Database.TextAt(reader, 0),
             cancellationToken,
             caller.Tenant,
             caller.UserId,
@@ -85,7 +86,7 @@ internal sealed class RecipientStore(NotificationDatabase database, Notification
             throw new RealtimeException(ErrorCode.RequestInvalid, "email is one address, without a name, or null.");
         }
 
-        return database.RunAsync(
+        return database.ReadAsync(
             "insert into realtime.inboxes (tenant, user_id, email) values ($1, $2, $3::text) on conflict (tenant, user_id) do update set email = excluded.email",
             static _ => 0,
             cancellationToken,
@@ -118,18 +119,18 @@ internal sealed class RecipientStore(NotificationDatabase database, Notification
         await database.TransactAsync(
             async connection =>
             {
-                await NotificationDatabase.RunAsync(
+                await Database.ReadAsync(
                     connection,
                     "delete from realtime.inbox_devices where endpoint = $3 and not (tenant = $1 and user_id = $2 and device = $4)",
                     static _ => 0, cancellationToken, caller.Tenant, caller.UserId, endpoint, device);
-                await NotificationDatabase.RunAsync(
+                await Database.ReadAsync(
                     connection,
                     """
                     insert into realtime.inbox_devices (tenant, user_id, device, endpoint, p256dh, auth) values ($1, $2, $3, $4, $5, $6)
                         on conflict (tenant, user_id, device) do update set endpoint = excluded.endpoint, p256dh = excluded.p256dh, auth = excluded.auth
                     """,
                     static _ => 0, cancellationToken, caller.Tenant, caller.UserId, device, endpoint, request.Keys!.P256dh, request.Keys.Auth);
-                var count = await NotificationDatabase.RunAsync(
+                var count = await Database.ReadAsync(
                     connection, "select count(*) from realtime.inbox_devices where tenant = $1 and user_id = $2", static reader => reader.GetInt64(0), cancellationToken, caller.Tenant, caller.UserId);
                 return count[0] <= MaxDevices ? true : throw new RealtimeException(ErrorCode.QuotaExceeded, $"A user has at most {MaxDevices} devices; remove one first.");
             },
@@ -137,7 +138,7 @@ internal sealed class RecipientStore(NotificationDatabase database, Notification
     }
 
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public Task RemoveDeviceAsync(Caller caller, string device, CancellationToken cancellationToken) => database.RunAsync(
+    public Task RemoveDeviceAsync(Caller caller, string device, CancellationToken cancellationToken) => database.ReadAsync(
         "delete from realtime.inbox_devices where tenant = $1 and user_id = $2 and device = $3", static _ => 0, cancellationToken, caller.Tenant, caller.UserId, device);
 
     private PreferencesReply ToReply(Preferences preferences, string? email) => new(

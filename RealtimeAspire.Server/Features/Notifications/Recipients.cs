@@ -1,6 +1,7 @@
 using Npgsql;
 using RealtimeAspire.Protocol;
 using Microsoft.Extensions.Options;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Notifications;
 
@@ -41,14 +42,14 @@ internal sealed class Recipients(NotificationKinds kinds, DeliveryChannels chann
         var isOver = entry.Expires <= now || !kinds.TryFind(kindName, out _);
         var next = isOver
             ? []
-            : await NotificationDatabase.RunAsync(connection, Next, reader => (User: reader.GetString(0), Preferences: Preferences.Read(NotificationDatabase.TextAt(reader, 1))), cancellationToken, tenant, id, most);
+            : await Database.ReadAsync(connection, Next, reader => (User: reader.GetString(0), Preferences: Preferences.Read(Database.TextAt(reader, 1))), cancellationToken, tenant, id, most);
         var isLast = next.Count < most;
         kinds.TryFind(kindName, out var kind);
         var takers = next.Where(one => one.Preferences.Takes(kind!)).ToArray();
-        var codes = takers.Length == 0 ? [] : await NotificationDatabase.RunAsync(
+        var codes = takers.Length == 0 ? [] : await Database.ReadAsync(
             connection,
             Deliver,
-            reader => NotificationDatabase.TextAt(reader, 1),
+            reader => Database.TextAt(reader, 1),
             cancellationToken,
             tenant,
             id,
@@ -57,7 +58,7 @@ internal sealed class Recipients(NotificationKinds kinds, DeliveryChannels chann
             takers.Select(one => Plan(Channel.Email, kind!, one.Preferences, entry, now)).ToArray());
         var refusals = codes.OfType<string>().ToArray();
         var served = new RecipientsServed(codes.Count - refusals.Length, next.Count - takers.Length, refusals, isLast);
-        await NotificationDatabase.RunAsync(
+        await Database.ReadAsync(
             connection, Advance, static _ => 0, cancellationToken,
             tenant, id, next.Count == 0 ? null : next[^1].User, (long)served.Delivered, (long)served.Muted, (long)refusals.Length, isLast);
         instruments.Stored(tenant, kindName, served.Delivered);

@@ -173,26 +173,27 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
         return lingers | Tell();
     }
 
-    /// <summary>Compares what is known with what Redis says, and forgets what nobody asks for. Never at once with <see cref="WorkAsync"/>.</summary>
-    public async Task CheckAsync()
+    /// <summary>Whether it is to be compared with what Redis says. Never at once with <see cref="WorkAsync"/>.</summary>
+    public bool WantsCheck()
     {
         if (_isLost || (!_places.IsEmpty && context.Time.GetElapsedTime(_writtenAt) > RefreshTime))
         {
             Distrust();
         }
 
-        if (context.Redis is not { } redis || !_isRead)
-        {
-            return;
-        }
+        return context.Redis is not null && _isRead;
+    }
 
+    /// <summary>Compares what is known with the versions that Redis has; null: it has not answered. Never at once with <see cref="WorkAsync"/>.</summary>
+    public async Task CheckAsync(RedisPresence redis, IReadOnlyDictionary<long, long>? versions)
+    {
         foreach (var gone in Known().Where(node => node != redis.Node && !context.Leases.IsAlive(node, _heardAt.GetValueOrDefault(node))))
         {
             Drop(gone);
             await redis.ForgetAsync(topic, gone);
         }
 
-        if (await redis.ReadVersionsAsync(topic) is not { } versions)
+        if (versions is null)
         {
             return;
         }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -222,11 +223,13 @@ internal sealed partial class PresenceTracker : BackgroundService, IPresence
     private async Task CheckAsync()
     {
         await _context.Leases.BeatAsync();
-        await Task.WhenAll(_topics.Values.Select(topic => GuardAsync(topic, async () =>
+        if (_context.Redis is { } redis && _topics.Values.Where(static topic => topic.WantsCheck()).ToArray() is { Length: > 0 } checks)
         {
-            await topic.CheckAsync();
-            await topic.ForgetIdleAsync();
-        })));
+            var versions = await redis.ReadVersionsAsync([.. checks.Select(static topic => topic.Topic)]);
+            await Task.WhenAll(checks.Select(topic => GuardAsync(topic, () => topic.CheckAsync(redis, versions.GetValueOrDefault(topic.Topic)))));
+        }
+
+        await Task.WhenAll(_topics.Values.Select(topic => GuardAsync(topic, topic.ForgetIdleAsync)));
         foreach (var topic in _topics.Where(static topic => topic.Value.TryClose()))
         {
             _topics.TryRemove(topic);
@@ -344,11 +347,15 @@ internal sealed partial class PresenceTracker : BackgroundService, IPresence
             throw new RealtimeException(ErrorCode.RequestInvalid, "data is an object.");
         }
 
-        var json = JsonSerializer.SerializeToUtf8Bytes(said, RealtimeJson.Default.JsonElement);
+        // As it was sent: what cannot be written again is refused like every other payload of that kind.
+        var json = JsonMarshal.GetRawUtf8Value(said);
+        if (json.Length > _context.Options.DataBytes)
+        {
+            throw new RealtimeException(ErrorCode.PayloadTooLarge, $"What is said of a connection has at most {_context.Options.DataBytes} bytes.");
+        }
+
         PayloadForm.Require(json, _realtime.Limits.PayloadMembers);
-        return json.Length <= _context.Options.DataBytes
-            ? System.Text.Encoding.UTF8.GetString(json)
-            : throw new RealtimeException(ErrorCode.PayloadTooLarge, $"What is said of a connection has at most {_context.Options.DataBytes} bytes.");
+        return said.GetRawText();
     }
 
     [LoggerMessage(EventId = 1700, Level = LogLevel.Error, Message = "The members of {Topic} could not be worked on; they are read again")]

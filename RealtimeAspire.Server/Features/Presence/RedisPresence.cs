@@ -19,6 +19,7 @@ internal sealed class RedisPresence(RedisLink link, RedisChannels channels, Node
 {
     private const string Nodes = "realtime:presence:nodes";
     private const string Users = "realtime:presence:users";
+    private const int TopicsAtOnce = 500;
 
     // How long something is kept of which nobody says anything: entries, which their nodes write again before that, and users.
     private static readonly TimeSpan EntryLife = TimeSpan.FromHours(1);
@@ -68,7 +69,15 @@ internal sealed class RedisPresence(RedisLink link, RedisChannels channels, Node
         return sections
         """;
 
-    private const string ReadVersions = "return redis.call('HGETALL', KEYS[1])";
+    private const string ReadVersions = """
+        local all = {}
+        for i = 1, #KEYS do
+          all[i] = redis.call('HGETALL', KEYS[i])
+        end
+        return all
+        """;
+
+    private const string ReadUser = "return redis.call('HGETALL', KEYS[1])";
 
     private const string Forget = """
         redis.call('HDEL', KEYS[1], ARGV[1])
@@ -197,11 +206,24 @@ internal sealed class RedisPresence(RedisLink link, RedisChannels channels, Node
         return sections;
     }
 
-    /// <summary>Of which version the sections are. Null: Redis has not answered.</summary>
-    public async Task<IReadOnlyDictionary<long, long>?> ReadVersionsAsync(TopicKey topic)
+    /// <summary>Of which version the sections of topics are, in one round trip for <see cref="TopicsAtOnce"/>. Of a topic that is missing Redis has not answered.</summary>
+    public async Task<IReadOnlyDictionary<TopicKey, IReadOnlyDictionary<long, long>>> ReadVersionsAsync(IReadOnlyCollection<TopicKey> topics)
     {
-        var answer = await link.EvaluateAsync(ReadVersions, [KeyOf(topic)], time);
-        return answer is null ? null : ((string[])answer!).Chunk(2).ToDictionary(static pair => Number(pair[0]), static pair => Number(pair[1]));
+        var versions = new Dictionary<TopicKey, IReadOnlyDictionary<long, long>>();
+        foreach (var some in topics.Chunk(TopicsAtOnce))
+        {
+            if (await link.EvaluateAsync(ReadVersions, [.. some.Select(static topic => (RedisKey)KeyOf(topic))], time) is not { } answer)
+            {
+                break;
+            }
+
+            foreach (var (topic, sections) in some.Zip((RedisResult[])answer!))
+            {
+                versions[topic] = ((string[])sections!).Chunk(2).ToDictionary(static pair => Number(pair[0]), static pair => Number(pair[1]));
+            }
+        }
+
+        return versions;
     }
 
     /// <summary>A node is gone. Should it come back, it writes its section again.</summary>
@@ -228,7 +250,7 @@ internal sealed class RedisPresence(RedisLink link, RedisChannels channels, Node
     /// <summary>What is known of a user: what he has chosen, at which nodes he is, when he left the last one. Null: Redis has not answered.</summary>
     public async Task<(UserChoice Choice, IReadOnlyList<long> Nodes, DateTimeOffset? Seen)?> FindAsync(UserName user)
     {
-        var answer = await link.EvaluateAsync(ReadVersions, [KeyOf(user)], time);
+        var answer = await link.EvaluateAsync(ReadUser, [KeyOf(user)], time);
         if (answer is null)
         {
             return null;

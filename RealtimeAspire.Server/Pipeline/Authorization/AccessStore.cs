@@ -137,7 +137,7 @@ internal sealed class AccessStore(AccessDatabase database)
         with made as (
           insert into realtime.private_topics (tenant, topic, shows_past, created_by) values ($1, $2, true, $3) on conflict (tenant, topic) do nothing returning 1)
         insert into realtime.members (tenant, topic, user_id, role, joined_offset)
-        select $1, $2, u, 'member', 0 from (select $3 union select $4) users(u) where exists (select from made)
+        select $1, $2, u, 'member', 0 from (select $3 union select $4) users(u) where u = $3 or exists (select from made)
             on conflict (tenant, topic, user_id) do nothing
         """,
         cancellationToken,
@@ -155,13 +155,16 @@ internal sealed class AccessStore(AccessDatabase database)
     /// <param name="topic">The topic.</param>
     /// <param name="user">The user.</param>
     /// <param name="role">His role from now on.</param>
+    /// <param name="by">Who says so. Somebody whom another one has made a member is to be told.</param>
     /// <param name="mayMakeOwners">Whether this may make or unmake an owner.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
-    public Task<MemberChange> SetMemberAsync(TopicKey topic, string user, Role role, bool mayMakeOwners, CancellationToken cancellationToken) => ChangeAsync(
+    public Task<MemberChange> SetMemberAsync(TopicKey topic, string user, Role role, string by, bool mayMakeOwners, CancellationToken cancellationToken) => ChangeAsync(
         """
-        insert into realtime.members as m (tenant, topic, user_id, role, joined_offset)
-        select $1, $2, $3, $5, coalesce((select last_offset from realtime.topics where tenant = $1 and topic = $2), 0) from verdict where is_done
+        insert into realtime.members as m (tenant, topic, user_id, role, joined_offset, invited_by, invitation_due)
+        select $1, $2, $3, $5, coalesce((select last_offset from realtime.topics where tenant = $1 and topic = $2), 0), nullif($6, $3),
+               case when $6 <> $3 and $5 <> 'banned' then now() end
+          from verdict where is_done
             on conflict (tenant, topic, user_id) do update set role = excluded.role,
                joined_offset = case when m.role = 'banned' then excluded.joined_offset else m.joined_offset end,
                joined_at = case when m.role = 'banned' then now() else m.joined_at end
@@ -169,17 +172,19 @@ internal sealed class AccessStore(AccessDatabase database)
         topic,
         user,
         role,
+        by,
         mayMakeOwners,
         cancellationToken);
 
     /// <summary>Takes a user's place away.</summary>
-    /// <inheritdoc cref="SetMemberAsync" path="/param[@name!='role']"/>
+    /// <inheritdoc cref="SetMemberAsync" path="/param[@name!='role' and @name!='by']"/>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public Task<MemberChange> RemoveMemberAsync(TopicKey topic, string user, bool mayMakeOwners, CancellationToken cancellationToken) => ChangeAsync(
         "delete from realtime.members where tenant = $1 and topic = $2 and user_id = $3 and exists (select from verdict where is_done)",
         topic,
         user,
         role: null,
+        by: "",
         mayMakeOwners,
         cancellationToken);
 
@@ -217,7 +222,7 @@ internal sealed class AccessStore(AccessDatabase database)
     }
 
     /// <summary>One after the other for each topic: two owners who leave together do not both find the other one still there.</summary>
-    private async Task<MemberChange> ChangeAsync(string sql, TopicKey topic, string user, Role? role, bool mayMakeOwners, CancellationToken cancellationToken)
+    private async Task<MemberChange> ChangeAsync(string sql, TopicKey topic, string user, Role? role, string by, bool mayMakeOwners, CancellationToken cancellationToken)
     {
         var change = MemberChange.Done;
         await database.ReadAsync(
@@ -240,7 +245,8 @@ internal sealed class AccessStore(AccessDatabase database)
             topic.Name.Value,
             user,
             mayMakeOwners,
-            role?.ToString().ToLowerInvariant() ?? "");
+            role?.ToString().ToLowerInvariant() ?? "",
+            by);
         return change;
     }
 

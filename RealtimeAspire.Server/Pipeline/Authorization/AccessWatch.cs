@@ -88,7 +88,7 @@ internal sealed partial class AccessWatch(
     private void Sweep()
     {
         memberships.Sweep();
-        foreach (var (tenant, user, _) in memberships.Known().Where(static known => !known.Places.IsKnown))
+        foreach (var (tenant, user, _) in memberships.Known().Where(static known => known.Places.IsMissed))
         {
             // They could not be read at the door.
             _changes.Writer.TryWrite(new AccessChange("member", tenant, Topic: null, user));
@@ -126,14 +126,15 @@ internal sealed partial class AccessWatch(
 
     private async Task ReadTopicAsync(TopicKey topic, CancellationToken stoppingToken)
     {
-        memberships.SetPrivate(topic, await store.ReadPrivateAsync(topic, stoppingToken));
-        check.Of(caller => caller.Tenant == topic.Tenant);
+        await memberships.LearnPrivateAsync(topic, () => store.ReadPrivateAsync(topic, stoppingToken));
+        check.Of(topic);
     }
 
     private async Task ReadPlacesAsync(string tenant, string user, CancellationToken stoppingToken)
     {
         if (memberships.FindPlaces(tenant, user) is { } places)
         {
+            places.IsMissed = false;
             await places.LoadAsync(store, tenant, user, stoppingToken);
             check.Of(caller => caller.Tenant == tenant && caller.UserId == user);
         }
@@ -175,7 +176,7 @@ internal sealed partial class AccessWatch(
             await places.LoadAsync(store, tenant, user, stoppingToken);
         }
 
-        memberships.SetAllPrivate(await store.ReadPrivateAsync(stoppingToken));
+        await memberships.LearnAllPrivateAsync(() => store.ReadPrivateAsync(stoppingToken));
         check.Of(static _ => true);
     }
 

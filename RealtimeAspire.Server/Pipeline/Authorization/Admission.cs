@@ -9,7 +9,7 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 /// behind it has to wait for that.
 /// </summary>
 internal sealed class Admission(
-    Revocations revocations, Memberships memberships, AccessStore store, HookPipeline<ConnectContext> hooks, TimeProvider time)
+    Revocations revocations, Memberships memberships, AccessStore store, RightsCheck check, HookPipeline<ConnectContext> hooks, TimeProvider time)
 {
     /// <summary>After a failure the store is left alone for so long: nobody waits for it at the door.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -68,12 +68,16 @@ internal sealed class Admission(
         }
     }
 
-    /// <summary>Without Postgres nobody gains anything by his places, and everything else goes on; they count when they can be read.</summary>
+    /// <summary>
+    /// Without Postgres nobody gains anything by his places, and everything else goes on: live events of open topics do not need it. That goes
+    /// for who is banned too. His places count when they can be read, also for what he has had meanwhile.
+    /// </summary>
     private async Task LookUpAsync(Caller named, UserPlaces places, CancellationToken cancellationToken)
     {
         var failedAt = Volatile.Read(ref _failedAt);
         if (failedAt >= 0 && time.GetElapsedTime(failedAt) < Pause)
         {
+            places.IsMissed = true;
             return;
         }
 
@@ -85,6 +89,14 @@ internal sealed class Admission(
         catch (RealtimeException)
         {
             Volatile.Write(ref _failedAt, time.GetTimestamp());
+            places.IsMissed = true;
+            return;
+        }
+
+        if (places.IsMissed)
+        {
+            places.IsMissed = false;
+            check.Of(caller => caller.Tenant == named.Tenant && caller.UserId == named.UserId);
         }
     }
 }

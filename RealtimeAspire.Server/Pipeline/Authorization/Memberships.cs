@@ -15,6 +15,7 @@ internal sealed class Memberships(TimeProvider time)
     private static readonly TimeSpan KeepTime = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<TopicKey, PrivateTopic> _private = new();
+    private readonly ReadOrder<TopicKey> _reads = new();
     private readonly ConcurrentDictionary<UserKey, Entry> _users = new();
 
     /// <summary>Until it is known which topics are private, all of them are.</summary>
@@ -87,7 +88,16 @@ internal sealed class Memberships(TimeProvider time)
     public UserPlaces? FindPlaces(string tenant, string user) =>
         _users.TryGetValue(new UserKey(tenant, user), out var entry) && entry.Weak.TryGetTarget(out var places) ? places : null;
 
-    public void SetPrivate(TopicKey topic, PrivateTopic? rules)
+    /// <summary>Learns how a topic is. A slow read does not open what a newer one has found private.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="read">Asks the store; null: it is not private.</param>
+    public Task LearnPrivateAsync(TopicKey topic, Func<Task<PrivateTopic?>> read) => _reads.ReadAsync(topic, read, rules => SetPrivate(topic, rules));
+
+    /// <summary>Learns of all topics how they are.</summary>
+    /// <param name="read">Asks the store for those that are private.</param>
+    public Task LearnAllPrivateAsync(Func<Task<Dictionary<TopicKey, PrivateTopic>>> read) => _reads.ReadAllAsync(read, SetAllPrivate);
+
+    private void SetPrivate(TopicKey topic, PrivateTopic? rules)
     {
         if (rules is null)
         {
@@ -99,14 +109,14 @@ internal sealed class Memberships(TimeProvider time)
         }
     }
 
-    public void SetAllPrivate(IReadOnlyDictionary<TopicKey, PrivateTopic> topics)
+    private void SetAllPrivate(Dictionary<TopicKey, PrivateTopic> topics, Func<TopicKey, bool> isNew)
     {
-        foreach (var (topic, rules) in topics)
+        foreach (var (topic, rules) in topics.Where(one => isNew(one.Key)))
         {
             _private[topic] = rules;
         }
 
-        foreach (var topic in _private.Keys.Where(topic => !topics.ContainsKey(topic)))
+        foreach (var topic in _private.Keys.Where(topic => !topics.ContainsKey(topic) && isNew(topic)))
         {
             _private.TryRemove(topic, out _);
         }
@@ -136,11 +146,22 @@ internal sealed class UserPlaces
     private readonly Lock _lock = new();
     private volatile FrozenDictionary<string, SigningKey> _keys = FrozenDictionary<string, SigningKey>.Empty;
     private volatile FrozenDictionary<string, Membership> _places = FrozenDictionary<string, Membership>.Empty;
+    private volatile bool _isMissed;
     private long _begun;
     private long _read;
 
     /// <summary>They have been read; else there may be some that nobody knows of yet, and none counts.</summary>
     public bool IsKnown => Volatile.Read(ref _read) > 0;
+
+    /// <summary>The topics in which he has one.</summary>
+    public IReadOnlyCollection<string> Topics => _places.Keys;
+
+    /// <summary>Somebody has come in before they could be read: what he has is looked at when they have been.</summary>
+    public bool IsMissed
+    {
+        get => _isMissed;
+        set => _isMissed = value;
+    }
 
     public Membership? Find(TopicName topic) => _places.Count == 0 ? null : _places.GetValueOrDefault(topic.Value);
 

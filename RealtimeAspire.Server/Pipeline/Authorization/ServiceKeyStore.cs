@@ -9,8 +9,20 @@ namespace RealtimeAspire.Server.Pipeline.Authorization;
 internal sealed record ServiceKeyInfo(
     string Id, string Name, JsonElement Grants, string CreatedBy, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? RevokedAt, DateTimeOffset? LastUsedAt);
 
+/// <summary>What a node asks about the keys that it meets.</summary>
+internal interface IServiceKeySource
+{
+    /// <returns>Null: there is no such key.</returns>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    Task<ServiceKey?> FindAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>Says when a key was used last.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    Task SetUsedAsync(string id, DateTimeOffset at, CancellationToken cancellationToken);
+}
+
 /// <summary>The keys of backends, in Postgres. Each change is told to every node when it commits.</summary>
-internal sealed class ServiceKeyStore(AccessDatabase database)
+internal sealed class ServiceKeyStore(AccessDatabase database) : IServiceKeySource
 {
     private const string Columns = "key_id, name, grants, created_by, created_at, expires_at, revoked_at, last_used_at";
 

@@ -5,7 +5,7 @@ using RealtimeAspire.Server.Pipeline.Audit;
 namespace RealtimeAspire.Server.Pipeline.Authorization;
 
 /// <summary>The keys of backends that this node has met. <see cref="AccessWatch"/> keeps them up to date.</summary>
-internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeProvider time)
+internal sealed class ServiceKeys(IServiceKeySource source, AuditTrail audit, TimeProvider time)
 {
     // Who tries keys at random shall not fill the memory, nor ask the database each time.
     private const int MaxUnknown = 10_000;
@@ -13,6 +13,7 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
     private static readonly TimeSpan UnknownTime = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, ServiceKey?> _keys = new(StringComparer.Ordinal);
+    private readonly ReadOrder<string> _reads = new();
     private readonly ConcurrentDictionary<string, long> _unknown = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, DateTimeOffset> _used = new(StringComparer.Ordinal);
 
@@ -47,13 +48,24 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
     public Caller? Renew(Caller caller) =>
         _keys.GetValueOrDefault(caller.UserId[Caller.KeyPrefix.Length..]) is { } key && key.IsGood(time.GetUtcNow()) ? CallerOf(key) : null;
 
+    /// <summary>A backend by its subject, as its key is now; null: it does not count any more.</summary>
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async ValueTask<Caller?> FindAsync(string subject, CancellationToken cancellationToken)
+    {
+        var id = subject[Caller.KeyPrefix.Length..];
+        return (_keys.GetValueOrDefault(id) ?? await LoadAsync(id, cancellationToken)) is { } key && key.IsGood(time.GetUtcNow()) ? CallerOf(key) : null;
+    }
+
+    /// <summary>A key that has changed is read again, also where it is just being read for the first time: that may tell what it was.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task ReloadAsync(string id, CancellationToken cancellationToken)
     {
+        // First: a read that is over has kept what it has found.
+        var isUnderWay = _reads.IsUnderWay(id);
         _unknown.TryRemove(id, out _);
-        if (_keys.ContainsKey(id))
+        if (isUnderWay || _keys.ContainsKey(id))
         {
-            _keys[id] = await store.FindAsync(id, cancellationToken);
+            await ReadAsync(id, cancellationToken);
         }
     }
 
@@ -61,7 +73,7 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
     public async Task ReloadAllAsync(CancellationToken cancellationToken)
     {
         _unknown.Clear();
-        foreach (var id in _keys.Keys)
+        foreach (var id in _reads.UnderWay.Concat(_keys.Keys).ToHashSet(StringComparer.Ordinal))
         {
             await ReloadAsync(id, cancellationToken);
         }
@@ -74,7 +86,7 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
         {
             try
             {
-                await store.SetUsedAsync(id, at, CancellationToken.None);
+                await source.SetUsedAsync(id, at, CancellationToken.None);
                 _used.TryRemove(KeyValuePair.Create(id, at));
             }
             catch (RealtimeException)
@@ -95,9 +107,19 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
             return null;
         }
 
-        if (await store.FindAsync(id, cancellationToken) is { } key)
+        await ReadAsync(id, cancellationToken);
+        return _keys.GetValueOrDefault(id);
+    }
+
+    private Task ReadAsync(string id, CancellationToken cancellationToken) => _reads.ReadAsync(id, () => source.FindAsync(id, cancellationToken), key => Keep(id, key));
+
+    private void Keep(string id, ServiceKey? key)
+    {
+        if (key is not null || _keys.ContainsKey(id))
         {
-            return _keys[id] = key;
+            _keys[id] = key;
+            _unknown.TryRemove(id, out _);
+            return;
         }
 
         if (_unknown.Count >= MaxUnknown)
@@ -106,6 +128,5 @@ internal sealed class ServiceKeys(ServiceKeyStore store, AuditTrail audit, TimeP
         }
 
         _unknown[id] = time.GetTimestamp();
-        return null;
     }
 }

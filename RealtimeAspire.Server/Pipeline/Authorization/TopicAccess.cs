@@ -60,6 +60,9 @@ internal sealed class TopicAccess(IHostEnvironment environment, EventCatalog eve
 
     public bool MaySubscribe(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.Subscribe);
 
+    public bool MayPublishAs(Caller caller, TopicPolicy policy, TopicName topic, string eventName) =>
+        May(caller, policy, topic, Operations.Publish) && MayPublish(caller, policy, topic, eventName);
+
     public bool MayReadHistory(Caller caller, TopicPolicy policy, TopicName topic) => May(caller, policy, topic, Operations.History);
 
     /// <exception cref="RealtimeException"><c>forbidden</c>, <c>event_not_allowed</c>.</exception>

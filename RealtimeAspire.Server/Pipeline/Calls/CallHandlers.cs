@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Connections;
+using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.Calls;
 
@@ -76,6 +77,15 @@ internal sealed class CallHandlers(IOptions<RealtimeOptions> options)
         lock (_lock)
         {
             return _targets.TryGetValue(connection, out var targets) ? [.. targets] : [];
+        }
+    }
+
+    /// <summary>What is handled on a topic, and by whom.</summary>
+    public IReadOnlyCollection<(CallTarget Target, Connection Connection)> Of(TopicKey topic)
+    {
+        lock (_lock)
+        {
+            return [.. _lines.Where(line => line.Key.Topic == topic).SelectMany(line => line.Value.Connections.Select(connection => (line.Key, connection)))];
         }
     }
 

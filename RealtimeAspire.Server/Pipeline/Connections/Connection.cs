@@ -323,14 +323,17 @@ internal sealed class Connection : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether it is subscribed to a topic.</summary>
-    public bool IsSubscribed(TopicKey topic)
+    /// <summary>Its subscription to a topic; null: it has none.</summary>
+    public Subscription? Find(TopicKey topic)
     {
         lock (_lock)
         {
-            return _subscriptions.ContainsKey(topic);
+            return _subscriptions.GetValueOrDefault(topic);
         }
     }
+
+    /// <summary>Whether it is subscribed to a topic.</summary>
+    public bool IsSubscribed(TopicKey topic) => Find(topic) is not null;
 
     /// <summary>Whether this is the connection's subscription to its topic.</summary>
     public bool IsSubscribed(Subscription subscription)

@@ -11,12 +11,21 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
 {
     private const int CommandTimeoutSeconds = 2;
 
-    // Acknowledges that cross end at the highest, whoever comes last.
+    private const int MaxConsumers = 100;
+
+    // Acknowledges that cross end at the highest, whoever comes last. First ones that cross may each be one more than there is room for. What has not been used for a month
+    // takes no room: browsers forget who they are.
     private const string Advance = """
-        insert into realtime.cursors as c (tenant, user_id, consumer, topic, epoch, "offset", updated_at)
-        values ($1, $2, $3, $4, $5, $6, now())
-            on conflict (tenant, user_id, consumer, topic) do update set epoch = excluded.epoch, "offset" = excluded."offset", updated_at = excluded.updated_at
-         where c.epoch <> excluded.epoch or c."offset" < excluded."offset"
+        with room as (
+          select exists (select from realtime.cursors where tenant = $1 and user_id = $2 and consumer = $3 and topic = $4)
+              or (select count(*) from (select from realtime.cursors
+                   where tenant = $1 and user_id = $2 and topic = $4 and updated_at > now() - interval '30 days' limit $7) used) < $7 as is_there),
+        moved as (
+          insert into realtime.cursors as c (tenant, user_id, consumer, topic, epoch, "offset", updated_at)
+          select $1, $2, $3, $4, $5, $6, now() from room where is_there
+              on conflict (tenant, user_id, consumer, topic) do update set epoch = excluded.epoch, "offset" = excluded."offset", updated_at = excluded.updated_at
+           where c.epoch <> excluded.epoch or c."offset" < excluded."offset")
+        select is_there from room
         """;
 
     private const string Find = """
@@ -30,7 +39,7 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
     /// <param name="position">Untrusted; compared with <paramref name="tip"/>.</param>
     /// <param name="tip">The topic's tip at this moment.</param>
     /// <param name="cancellationToken">Ends with the request.</param>
-    /// <exception cref="RealtimeException"><c>consumer_invalid</c>, <c>position_invalid</c>, <c>log_unavailable</c>.</exception>
+    /// <exception cref="RealtimeException"><c>consumer_invalid</c>, <c>position_invalid</c>, <c>quota_exceeded</c>, <c>log_unavailable</c>.</exception>
     public async Task AcknowledgeAsync(
         Caller caller, TopicName topic, string consumer, Position position, Position tip, CancellationToken cancellationToken)
     {
@@ -47,8 +56,12 @@ internal sealed class CursorStore(NpgsqlDataSource? dataSource)
             var command = CreateCommand(Advance, caller, topic, consumer);
             command.Parameters.Add(new NpgsqlParameter { Value = position.Epoch });
             command.Parameters.Add(new NpgsqlParameter { Value = position.Offset });
+            command.Parameters.Add(new NpgsqlParameter { Value = (long)MaxConsumers });
             batch.BatchCommands.Add(command);
-            await batch.ExecuteNonQueryAsync(cancellationToken);
+            if (await batch.ExecuteScalarAsync(cancellationToken) is not true)
+            {
+                throw new RealtimeException(ErrorCode.QuotaExceeded, $"A user has at most {MaxConsumers} consumers of a topic.");
+            }
         }
         catch (DbException exception)
         {

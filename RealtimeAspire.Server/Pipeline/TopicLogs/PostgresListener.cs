@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -6,11 +7,16 @@ using RealtimeAspire.Server.Pipeline.Topics;
 
 namespace RealtimeAspire.Server.Pipeline.TopicLogs;
 
+/// <summary>What a feature hears of the database beside topics, from the first moment on that the node listens.</summary>
+/// <param name="Name">The channel, as SQL has it.</param>
+/// <param name="Heard">Is given the payload, which is untrusted; must only enqueue.</param>
+internal sealed record ListenedChannel(string Name, Action<string> Heard);
+
 /// <summary>
 /// Hears what applications publish by <c>realtime.publish</c>, as soon as their transactions have committed. On a connection of
 /// its own, which is probed, since a dead one says nothing.
 /// </summary>
-internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, TimeProvider time, ILogger<PostgresListener> logger) : BackgroundService
+internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, IEnumerable<ListenedChannel> channels, TimeProvider time, ILogger<PostgresListener> logger) : BackgroundService
 {
     /// <summary>Where the SQL function says so.</summary>
     public const string Channel = "realtime_events";
@@ -30,7 +36,7 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(2);
 
-    private readonly Dictionary<string, Action<string>> _channels = new(StringComparer.Ordinal);
+    private readonly FrozenDictionary<string, Action<string>> _channels = channels.ToFrozenDictionary(static channel => channel.Name, static channel => channel.Heard, StringComparer.Ordinal);
     private volatile bool _isListening;
 
     /// <summary>Something was published to a topic. Handlers must only enqueue.</summary>
@@ -47,11 +53,6 @@ internal sealed partial class PostgresListener(NpgsqlDataSource dataSource, Time
 
     /// <summary>It listens from now on, and does not know what it has missed. Handlers must only enqueue.</summary>
     public event Action? Restored;
-
-    /// <summary>Has a channel of a feature's own heard too; before the node starts.</summary>
-    /// <param name="channel">A name as SQL has it.</param>
-    /// <param name="heard">Is given the payload, which is untrusted; must only enqueue.</param>
-    public void Add(string channel, Action<string> heard) => _channels.Add(channel, heard);
 
     /// <summary>Whether it would hear; as long as it does not, somebody has to look.</summary>
     public bool IsListening => _isListening;

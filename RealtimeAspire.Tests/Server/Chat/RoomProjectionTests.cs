@@ -95,6 +95,7 @@ public sealed class RoomProjectionTests
         Assert.Equal(whole.Messages.Select(Show), stored.Messages.Values.Select(Show));
         Assert.Equal(whole.Edits, stored.Edits.OrderBy(edit => (edit.Offset, edit.Edit)));
         Assert.Equal(whole.Reactions.ToHashSet(), stored.Reactions);
+        Assert.Equal(Counted(whole), stored.Counts.Where(count => count.Value != (0, 0)).OrderBy(count => count.Key));
     });
 
     [Fact]
@@ -121,12 +122,13 @@ public sealed class RoomProjectionTests
         List<RoomEvent> events = [];
         foreach (var number in numbers)
         {
-            var (offset, user, target) = (events.Count + 1L, Users[number / 8 % 3], 1L + (number / 24 % Math.Max(1, events.Count)));
+            // Apart, so that they are in several blocks.
+            var (offset, user, target) = ((events.Count * 100) + 1L, Users[number / 8 % 3], 1L + (number / 24 % Math.Max(1, events.Count) * 100));
             RoomEvent next = (number % 8) switch
             {
-                0 or 1 => Said(offset, user, $"text {offset}", replyTo: number % 5 == 0 ? target : null),
+                0 or 1 => Said(offset, user, $"text {offset}", replyTo: number % 5 == 0 ? target : null, mentions: number % 4 == 0 ? [.. new[] { Users[number / 50 % 3], "ada" }.Distinct()] : []),
                 2 => Said(offset, user, $"text {offset}", thread: target),
-                3 => Edited(offset, user, target, $"edit {offset}"),
+                3 => Edited(offset, user, target, $"edit {offset}", number % 7 == 0 ? [Users[number / 50 % 3]] : []),
                 4 => Deleted(offset, number % 3 == 0 ? null : user, target, "mod"),
                 5 or 6 => Reacted(offset, user, target, Emojis[number / 100 % 2], number % 3 != 0),
                 _ => Pinned(offset, user, target, number % 3 != 0),
@@ -139,6 +141,16 @@ public sealed class RoomProjectionTests
 
     private static void Holds(Action<int[]> law) => Prop.ForAll(Gen.Choose(0, 100_000).ArrayOf().ToArbitrary(), law)
         .Check(Config.QuickThrowOnFailure.WithMaxTest(200).WithEndSize(120));
+
+    /// <summary>What is unread for whoever has read nothing, by counting.</summary>
+    private static IEnumerable<KeyValuePair<(string User, long Block), (long Messages, long Mentions)>> Counted(RoomProjection room)
+    {
+        var there = room.Messages.Where(message => !message.IsDeleted).ToList();
+        return Users.Append("").SelectMany(user => there.Select(message => message.Offset / 512).Distinct().Select(block => KeyValuePair.Create((user, block), (
+            there.LongCount(message => message.Offset / 512 == block && (user.Length == 0 || message.Author == user)),
+            there.LongCount(message => message.Offset / 512 == block && message.Author != user && message.Mentions.Contains(user))))))
+            .Where(count => count.Value != (0L, 0L)).OrderBy(count => count.Key);
+    }
 
     // Lists are compared by reference in records.
     private static string Show(RoomMessage message) => $"{message with { Mentions = [], Attachments = [] }} {string.Join(',', message.Mentions)}";
@@ -154,7 +166,8 @@ public sealed class RoomProjectionTests
     private static RoomEvent.Said Said(long offset, string? by, string text, long? replyTo = null, long? thread = null, string[]? mentions = null) =>
         new RoomEvent.Said(offset, by, Start.AddSeconds(offset), text, replyTo, thread, mentions ?? [], []);
 
-    private static RoomEvent.Edited Edited(long offset, string? by, long target, string text) => new RoomEvent.Edited(offset, by, Start.AddSeconds(offset), target, text, []);
+    private static RoomEvent.Edited Edited(long offset, string? by, long target, string text, string[]? mentions = null) =>
+        new RoomEvent.Edited(offset, by, Start.AddSeconds(offset), target, text, mentions ?? []);
 
     private static RoomEvent.Deleted Deleted(long offset, string? by, long target, string? moderator = null) => new RoomEvent.Deleted(offset, by, Start.AddSeconds(offset), target, by is null ? moderator : null);
 
@@ -184,6 +197,8 @@ public sealed class RoomProjectionTests
 
         public HashSet<RoomReaction> Reactions { get; } = [];
 
+        public Dictionary<(string User, long Block), (long Messages, long Mentions)> Counts { get; } = [];
+
         public void Take(RoomEvent[] page)
         {
             var touched = page.SelectMany(event_ => event_.Touched).Where(Messages.ContainsKey).ToHashSet();
@@ -199,6 +214,11 @@ public sealed class RoomProjectionTests
             Edits.AddRange(changes.Edits);
             Reactions.ExceptWith(changes.Off);
             Reactions.UnionWith(changes.On);
+            foreach (var count in changes.Counts)
+            {
+                var (messages, mentions) = Counts.GetValueOrDefault((count.UserId, count.Block));
+                Counts[(count.UserId, count.Block)] = (messages + count.Messages, mentions + count.Mentions);
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 using RealtimeAspire.Server;
+using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Features.Notifications;
 
 namespace RealtimeAspire.Tests.Server.Notifications;
@@ -93,6 +94,19 @@ public sealed class LadderTests
         // 2026-03-29 there is no 02:30: at 03:00, which is 01:00 UTC. 2026-10-25 there are two: the second, 01:30 UTC.
         Assert.Equal(new DateTimeOffset(2026, 3, 29, 1, 0, 0, TimeSpan.Zero), nights.EndFrom(new DateTimeOffset(2026, 3, 28, 23, 0, 0, TimeSpan.Zero)));
         Assert.Equal(new DateTimeOffset(2026, 10, 25, 1, 30, 0, TimeSpan.Zero), nights.EndFrom(new DateTimeOffset(2026, 10, 24, 23, 0, 0, TimeSpan.Zero)));
+    }
+
+    [Theory]
+    [InlineData("Europe")]
+    [InlineData("Nowhere/At_all")]
+    [InlineData("../../etc/passwd")]
+    [InlineData("")]
+    public void A_zone_that_is_none_is_refused_and_one_that_this_node_does_not_have_is_UTC(string zone)
+    {
+        var nights = new QuietHours("22:00", "07:00", zone);
+
+        Assert.Equal(ErrorCode.RequestInvalid, Assert.Throws<RealtimeException>(nights.Require).Error);
+        Assert.Equal(At("07:00 the next day"), nights.EndFrom(At("23:00")));
     }
 
     [Fact]

@@ -66,6 +66,11 @@ public sealed class PresenceTests
             await BecomesAsync(watcher, "ada other watcher");
         }
 
+        // Windows pass, each with its news.
+        using var marker = await JoinAsync(server, "marker");
+        await BecomesAsync(watcher, "ada marker other watcher");
+        await marker.InvokeAsync("Unsubscribe", Topic);
+        await BecomesAsync(watcher, "ada other watcher");
         using var back = await JoinAsync(server, "ada");
         // Whatever had been said of ada would stand before this.
         await other.InvokeAsync("Unsubscribe", Topic);
@@ -200,6 +205,16 @@ public sealed class PresenceTests
         await ada.InvokeAsync("Subscribe", new { topic = Topic, presence = "members" });
         await BecomesAsync(ada, "ada");
         Assert.Equal(["ada"], (await PageAsync(http, "")).Members.Select(member => member.User));
+    }
+
+    [Fact]
+    public async Task Data_that_is_no_text_is_refused_like_every_such_payload()
+    {
+        await using var server = await TestServer.StartAsync(Quick);
+        using var http = server.Http();
+        using var body = new StringContent("""{"data":{"a":"\ud83d"}}""", System.Text.Encoding.UTF8, "application/json");
+        using var answer = await http.PutAsync("/presence", body, TestContext.Current.CancellationToken);
+        Assert.Equal("payload_invalid", (await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("code").GetString());
     }
 
     [Theory]

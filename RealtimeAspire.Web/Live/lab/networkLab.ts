@@ -4,7 +4,7 @@
 import { newId, positionOf, sessionPositions, type ConnectionState, type OutboxItem, type Position, type RealtimeClient, type Recovery, type Subscription, type TopicEvent } from "@realtimeaspire/client";
 import type { ConnectionStateElement } from "../connectionState.js";
 import { element, part } from "../parts.js";
-import { chatMessage } from "../room.js";
+import { chatMessage } from "../rooms/room.js";
 import { FaultyNetwork, healthy, type Faults } from "./faults.js";
 import { labName, LabTokens, openLabClient } from "./labClient.js";
 import { OrderCheck } from "./orderCheck.js";

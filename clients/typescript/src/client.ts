@@ -172,6 +172,8 @@ export class RealtimeClient<Events extends object = object> {
     this.#start();
     options.signal?.throwIfAborted();
     const stored = options.position ? undefined : await options.positions?.load(topic);
+    options.signal?.throwIfAborted();
+    if (this.state.name === "closed") throw this.state.reason;
     const subscription: AnySubscription = new Subscription(this.#owner, topic, stored ? { ...options, position: stored } : options, this.#tracing);
     this.#subscriptions.get(topic)?.end(new RealtimeError("replaced", "Another subscription to the topic has replaced this one.", false));
     this.#subscriptions.set(topic, subscription);
@@ -315,7 +317,8 @@ export class RealtimeClient<Events extends object = object> {
     if (!this.#isCurrent(subscription) || !outcome) return;
     if (outcome.reply) {
       this.#refused.delete(subscription);
-      if (subscription.joined(outcome.reply)) this.#settle(subscription);
+      // With more than may wait it goes on when the application has dealt with half of that, for which it has to be given it.
+      if (subscription.joined(outcome.reply) || subscription.isPaused) this.#settle(subscription);
       else this.#joins.add(subscription);
       return;
     }

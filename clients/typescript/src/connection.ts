@@ -133,7 +133,8 @@ export class Connection {
           break;
         }
         renew = true;
-      } else if (!reason.retryable) {
+      // What was too long is told to who has published it; everything else goes on.
+      } else if (!reason.retryable && reason.code !== "payload_too_large") {
         this.close(reason);
         break;
       } else {

@@ -1,5 +1,43 @@
 // Made by realtime-types from the events that the server has registered: make it again rather than change it.
 
+/** Moves the note that entity_id names, or gives it another text. What is missing stays as it is. */
+export interface CanvasChange {
+  /** Plain text. 1 to 500 characters. */
+  readonly text?: string | null;
+  /** Of its upper left corner. */
+  readonly x?: number | null;
+  /** Of its upper left corner. */
+  readonly y?: number | null;
+}
+
+/** Takes away everything that was there before. */
+export type CanvasClear = Readonly<Record<string, unknown>>;
+
+/** A note that somebody has placed. entity_id is its name, which its publisher makes. */
+export interface CanvasNote {
+  /** Plain text. 1 to 500 characters. */
+  readonly text: string;
+  /** Of its upper left corner. */
+  readonly x: number;
+  /** Of its upper left corner. */
+  readonly y: number;
+  /** As that of a stroke. 1 to 32 characters. */
+  readonly colour: string;
+}
+
+/** Takes back the stroke or note that entity_id names, by who has made it. */
+export type CanvasRemove = Readonly<Record<string, unknown>>;
+
+/** A line that somebody has drawn. entity_id is its name, which its publisher makes. */
+export interface CanvasStroke {
+  /** x and y of each of its points, one after the other. 2 to 1024 items. */
+  readonly points: readonly number[];
+  /** One of ink, red, orange, yellow, green, teal, blue and purple; another one is drawn as ink. 1 to 32 characters. */
+  readonly colour: string;
+  /** How wide it is. 0.5 to 64. */
+  readonly width: number;
+}
+
 /** Members of the topic as they are now. */
 export interface ChangedMembers {
   readonly members: readonly ({
@@ -12,6 +50,20 @@ export interface ChangedMembers {
     })[];
     readonly text?: string | null;
   })[];
+}
+
+/** A user has given a bot a command. The command's id is the event's offset as text. */
+export interface ChatCommand {
+  /** The topic of the room in which it was given. 1 to 161 characters. */
+  readonly room: string;
+  /** The command, without the slash. 1 to 32 characters. */
+  readonly name: string;
+  /** What followed it. At most 4000 characters. */
+  readonly text: string;
+  /** Who has given it. 1 to 255 characters. */
+  readonly user: string;
+  /** The id of the message in whose thread it was given. 1 to 19 characters. */
+  readonly thread?: string | null;
 }
 
 /** Takes back the message that entity_id names: by its author, or by the server for a moderator. */
@@ -62,6 +114,20 @@ export interface ChatRead {
   readonly user: string;
   /** Everything up to this offset. */
   readonly offset: number;
+}
+
+/** A bot's answer to a command, for the user who has given it alone. */
+export interface ChatReply {
+  /** The topic of the room in which the command was given. 1 to 161 characters. */
+  readonly room: string;
+  /** The bot. 1 to 128 characters. */
+  readonly bot: string;
+  /** The command's id. 1 to 19 characters. */
+  readonly command: string;
+  /** Markdown source. 1 to 4000 characters. */
+  readonly text: string;
+  /** The id of the message in whose thread it was given. 1 to 19 characters. */
+  readonly thread?: string | null;
 }
 
 /** Where its user points, and what he has selected. */
@@ -173,12 +239,19 @@ export interface Typing {
 
 /** What the payload of each event is. */
 export interface RealtimeEvents {
+  "canvas:change": CanvasChange;
+  "canvas:clear": CanvasClear;
+  "canvas:note": CanvasNote;
+  "canvas:remove": CanvasRemove;
+  "canvas:stroke": CanvasStroke;
+  "chat:command": ChatCommand;
   "chat:delete": ChatDelete;
   "chat:edit": ChatEdit;
   "chat:message": ChatMessage;
   "chat:pin": ChatPin;
   "chat:reaction": ChatReaction;
   "chat:read": ChatRead;
+  "chat:reply": ChatReply;
   "cursor": Cursor;
   "notification:new": NewNotification;
   "notification:read": NotificationsRead;

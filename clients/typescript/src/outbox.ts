@@ -55,7 +55,7 @@ interface Lane {
 
 export type Send = (requests: readonly PublishRequest[]) => Promise<readonly Outcome<PublishReply>[]>;
 
-/** The most that one call carries: the server closes a connection whose message is larger than two payloads. */
+/** The most that one call carries: the server closes a connection whose message is larger than two payloads, in bytes. */
 const maxBatch = 100;
 const maxBatchLength = 64 * 1024;
 
@@ -219,11 +219,12 @@ export class Outbox {
 
   async #attempt(lane: Lane, send: Send): Promise<void> {
     const batch = nextBatch(lane.entries);
+    const before = batch.map(entry => entry.attempted);
     for (const entry of batch) entry.attempted = true;
     let failure: RealtimeError | undefined;
     try {
       const outcomes = await send(batch.map(entry => entry.request));
-      failure = this.#settle(lane, batch, outcomes);
+      failure = this.#settle(lane, batch, outcomes, before);
     } catch (error) {
       failure = error instanceof RealtimeError ? error : disconnected(error);
       if (!failure.retryable) this.#rejectAll(lane, batch, failure);
@@ -240,7 +241,7 @@ export class Outbox {
   }
 
   /** Up to the first that may succeed later, which is returned. */
-  #settle(lane: Lane, batch: readonly Entry[], outcomes: readonly Outcome<PublishReply>[]): RealtimeError | undefined {
+  #settle(lane: Lane, batch: readonly Entry[], outcomes: readonly Outcome<PublishReply>[], before: readonly boolean[]): RealtimeError | undefined {
     for (const [i, entry] of batch.entries()) {
       const outcome = outcomes[i];
       if (!outcome) return disconnected();
@@ -251,7 +252,8 @@ export class Outbox {
       const error = RealtimeError.from(outcome.error);
       if (error.retryable) {
         for (const [j, later] of batch.entries()) {
-          if (outcomes[j]?.error?.code === "not_attempted") later.attempted = false;
+          // Not this time; but it may have been before.
+          if (outcomes[j]?.error?.code === "not_attempted") later.attempted = before[j]!;
         }
         return error;
       }
@@ -287,7 +289,7 @@ function nextBatch(entries: readonly Entry[]): readonly Entry[] {
   let length = 0;
   let count = 0;
   for (const { request } of entries) {
-    length += JSON.stringify(request.payload)?.length ?? 0;
+    length += new Blob([JSON.stringify(request)]).size;
     if (count > 0 && (count === maxBatch || length > maxBatchLength)) break;
     count++;
   }

@@ -225,11 +225,15 @@ export class Subscription<T = unknown, Event extends TopicEvent = TopicEvent<T>>
     }
 
     const next = this.#queue.shift();
-    if (this.#isPaused && !this.#hasEnded && this.#queue.length <= this.#maxQueued / 2) {
-      this.#isPaused = false;
-      this.#owner.rejoin(this);
-    }
+    this.#goOn();
     return next;
+  }
+
+  /** Comes back, where it has left because too much waited. */
+  #goOn(): void {
+    if (!this.#isPaused || this.#hasEnded || this.#queue.length > this.#maxQueued / 2) return;
+    this.#isPaused = false;
+    this.#owner.rejoin(this);
   }
 
   async #reload(lost: Lost): Promise<void> {
@@ -240,12 +244,16 @@ export class Subscription<T = unknown, Event extends TopicEvent = TopicEvent<T>>
       // The state is older than what follows here.
       this.#queue.length = 0;
       this.#sequence.moveTo(state);
+      this.#isPaused = false;
       this.#owner.rejoin(this);
       return;
     }
 
-    // It has what waits here, up to its position.
+    // It has what waits here and what is on its way, up to its position.
     const kept = this.#queue.filter(entry => "recovery" in entry || (positionOf(entry)?.offset ?? Infinity) > state.offset);
     this.#queue.splice(0, this.#queue.length, ...kept);
+    const reached = this.#sequence.position;
+    if (reached?.epoch === state.epoch && reached.offset < state.offset) this.#sequence.moveTo(state);
+    this.#goOn();
   }
 }

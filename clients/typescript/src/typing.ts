@@ -12,7 +12,7 @@ const again = 2_500;
 
 /**
  * Says of oneself that one types, as often as it is worth, and keeps the set of the others. Whoever has said it is in it for six
- * seconds, until he says that he has stopped, or until he leaves, where a {@link Presence} is given.
+ * seconds, until he says that he has stopped or publishes something that is kept, or until he leaves, where a {@link Presence} is given.
  *
  * @example
  * const typing = new TypingUsers(client, "room:general");
@@ -62,7 +62,10 @@ export class TypingUsers {
 
   /** The topic's next event: for `onEvent`. True: it was one of these. */
   receive({ event, offset, data }: TopicEvent): boolean {
-    if (offset !== undefined || event !== "typing" || data.user_id === null) return false;
+    if (data.user_id === null) return false;
+    // What he typed is here before it is told that he has stopped.
+    if (offset !== undefined) this.#set(data.user_id, false);
+    if (offset !== undefined || event !== "typing") return false;
     this.#set(data.user_id, (data.payload as { readonly active: boolean }).active);
     return true;
   }

@@ -135,6 +135,29 @@ test("a call carries no more than the server takes in one message", () => {
   assert.deepEqual(server.ids, [["0", "1"]]);
 });
 
+test("it is counted in bytes as they are sent", () => {
+  const { outbox, server } = makeOutbox();
+  for (let i = 0; i < 5; i++) void outbox.add(publish(`${i}`, "room:a", "\u4e16".repeat(10_000)));
+  outbox.connect(server.send);
+
+  assert.deepEqual(server.ids, [["0", "1"]]);
+});
+
+test("what was attempted before is unknown, also when the last attempt did not come to it", async () => {
+  const { outbox, server } = makeOutbox({ count: 10, age: 1_000 });
+  const start = Date.now();
+  const both = ["1", "2"].map(id => assert.rejects(outbox.add(publish(id), start), failing("unknown")));
+  outbox.connect(server.send);
+  await server.answer(new Error("lost"));
+  outbox.connect(undefined);
+  outbox.connect(server.send);
+  await server.answer([refusal("overloaded", true), refusal("not_attempted", true)]);
+  outbox.connect(undefined);
+  outbox.expire(start + 2_000);
+
+  await Promise.all(both);
+});
+
 test("a closed one fails all that wait and all that come", async () => {
   const { outbox } = makeOutbox();
   const waiting = assert.rejects(outbox.add(publish("1")), failing("closed"));

@@ -88,7 +88,9 @@ test("typing is said once in a while and holds for six seconds, or until he stop
     mock.timers.tick(1_500);
     assert.deepEqual(typing.users, ["ada"]);
     presence.receive(told("presence:leave", { users: ["ada"] }));
-    assert.deepEqual(seen, ["ada", "ada,bob", "ada,bob,eve", "ada,eve", "ada", ""]);
+    typing.receive(told("typing", { active: true }, "joe"));
+    assert.equal(typing.receive({ ...told("chat:message", { text: "hi" }, "joe"), offset: 1, epoch: "e" }), false);
+    assert.deepEqual(seen, ["ada", "ada,bob", "ada,bob,eve", "ada,eve", "ada", "", "joe", ""]);
     typing.close();
   } finally {
     mock.timers.reset();

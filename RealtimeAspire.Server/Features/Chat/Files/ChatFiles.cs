@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline.Authorization;
 using RealtimeAspire.Server.Pipeline.Topics;
+using RealtimeAspire.Server.Storage;
 
 namespace RealtimeAspire.Server.Features.Chat.Files;
 
@@ -19,8 +20,11 @@ internal sealed record FileEntry(string Id, string Name, string Type, long Bytes
 internal sealed record StoredFile(FileEntry Entry, TopicName Topic, string UploadedBy);
 
 /// <summary>Takes files, and hands them to whoever may read a message that has them.</summary>
-internal sealed class ChatFiles(ChatDatabase database, IFileStore store, IOptions<ChatOptions> options)
+internal sealed class ChatFiles(Database database, IFileStore store, IOptions<ChatOptions> options) : IDisposable
 {
+    /// <summary>A picture that is being made smaller takes up to 200 MB.</summary>
+    private const int PicturesAtOnce = 2;
+
     private const int IdBytes = 16;
     private const string ThumbnailSuffix = "-small";
 
@@ -38,15 +42,19 @@ internal sealed class ChatFiles(ChatDatabase database, IFileStore store, IOption
         select true from realtime.chat_messages where topic_id = $1 and attachments @> array[$2] and attachments <> '{}' and "offset" > $3 and deleted_at is null limit 1
         """;
 
-    // A message may be on its way that names it; whoever deletes one takes its files away.
-    private const string FindLoose = """
-        select f.tenant, f.file_id from realtime.chat_files f
-         where f.created_at < now() - interval '1 day' and not exists (
-           select from realtime.topics t join realtime.chat_messages m on m.topic_id = t.topic_id
-            where t.tenant = f.tenant and t.topic = f.topic and m.attachments @> array[f.file_id] and m.attachments <> '{}')
-         order by f.created_at limit 500
+    // A message may be on its way that names it; whoever deletes one takes its files away. While a room's messages are made of its log, nobody knows yet.
+    private const string FindOld = """
+        select f.tenant, f.file_id, f.created_at, not exists (
+           select from realtime.topics t
+            where t.tenant = f.tenant and t.topic = f.topic and (
+              exists (select from realtime.chat_messages m where m.topic_id = t.topic_id and m.attachments @> array[f.file_id] and m.attachments <> '{}')
+              or t.last_offset > 0 and not exists (select from realtime.chat_projections p where p.topic_id = t.topic_id and p.epoch = t.epoch and p."offset" >= t.last_offset)))
+          from realtime.chat_files f
+         where f.created_at < now() - interval '1 day' and (f.created_at, f.file_id) > ($1, $2)
+         order by f.created_at, f.file_id limit 500
         """;
 
+    private readonly SemaphoreSlim _shrinking = new(PicturesAtOnce);
     private readonly HashSet<string> _types = new(options.Value.FileTypes ?? FileKind.Known, StringComparer.Ordinal);
 
     /// <summary>Keeps a file: first its content, so that what is listed can be read.</summary>
@@ -65,7 +73,7 @@ internal sealed class ChatFiles(ChatDatabase database, IFileStore store, IOption
         Thumbnail? thumbnail = null;
         if (FileKind.IsPicture(type))
         {
-            thumbnail = Thumbnails.Make(content, options.Value.ThumbnailPixels) ?? throw new RealtimeException(ErrorCode.FileRefused, "The picture cannot be read, or is too large.");
+            thumbnail = await ShrinkAsync(content, cancellationToken) ?? throw new RealtimeException(ErrorCode.FileRefused, "The picture cannot be read, or is too large.");
         }
 
         var (id, tenant) = (Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(IdBytes)), room.Topic.Tenant);
@@ -78,6 +86,19 @@ internal sealed class ChatFiles(ChatDatabase database, IFileStore store, IOption
         await database.RunAsync(
             Insert, cancellationToken, id, tenant, room.Topic.Name.Value, name, type, content.LongLength, thumbnail?.Width ?? 0, thumbnail?.Height ?? 0, room.Caller.UserId);
         return new FileEntry(id, name, type, content.LongLength, thumbnail?.Width, thumbnail?.Height);
+    }
+
+    private async Task<Thumbnail?> ShrinkAsync(byte[] content, CancellationToken cancellationToken)
+    {
+        await _shrinking.WaitAsync(cancellationToken);
+        try
+        {
+            return Thumbnails.Make(content, options.Value.ThumbnailPixels);
+        }
+        finally
+        {
+            _shrinking.Release();
+        }
     }
 
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
@@ -110,21 +131,35 @@ internal sealed class ChatFiles(ChatDatabase database, IFileStore store, IOption
     public async Task<bool> HasAsync(TopicKey topic, string user, string[] ids, CancellationToken cancellationToken) =>
         (await database.ReadAsync(CountOwn, static reader => reader.GetInt64(0), cancellationToken, topic.Tenant, topic.Name.Value, user, ids))[0] == ids.Distinct(StringComparer.Ordinal).Count();
 
+    public void Dispose() => _shrinking.Dispose();
+
     /// <summary>Removes files that no message has, a day after they came.</summary>
     /// <returns>How many.</returns>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
     public async Task<int> SweepAsync(CancellationToken cancellationToken)
     {
-        var loose = await database.ReadAsync(FindLoose, static reader => (Tenant: reader.GetString(0), Id: reader.GetString(1)), cancellationToken);
-        foreach (var (tenant, id) in loose)
+        var removed = 0;
+        for (var last = (At: DateTimeOffset.UnixEpoch, Id: (string?)""); last.Id is not null;)
         {
-            // What is left of one that is cut off here is removed by the next.
-            await store.DeleteAsync(tenant, id + ThumbnailSuffix, cancellationToken);
-            await store.DeleteAsync(tenant, id, cancellationToken);
-            await database.RunAsync("delete from realtime.chat_files where file_id = $1", cancellationToken, id);
+            var old = await database.ReadAsync(
+                FindOld,
+                static reader => (Tenant: reader.GetString(0), Id: reader.GetString(1), At: reader.GetFieldValue<DateTimeOffset>(2), IsLoose: reader.GetBoolean(3)),
+                cancellationToken,
+                last.At,
+                last.Id);
+            foreach (var (tenant, id, _, _) in old.Where(static file => file.IsLoose))
+            {
+                // What is left of one that is cut off here is removed by the next.
+                await store.DeleteAsync(tenant, id + ThumbnailSuffix, cancellationToken);
+                await store.DeleteAsync(tenant, id, cancellationToken);
+                await database.RunAsync("delete from realtime.chat_files where file_id = $1", cancellationToken, id);
+                removed++;
+            }
+
+            last = old is [.., var end] ? (end.At, end.Id) : default;
         }
 
-        return loose.Count;
+        return removed;
     }
 
     private Task<IReadOnlyList<StoredFile>> FindAsync(string tenant, string[] ids, CancellationToken cancellationToken) => database.ReadAsync(

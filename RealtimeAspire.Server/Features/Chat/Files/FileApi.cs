@@ -98,7 +98,8 @@ internal static class FileApi
             throw TooLarge(limit);
         }
 
-        using var content = new MemoryStream((int)(length ?? 0));
+        // As large as what has come, not as what was announced.
+        using var content = new MemoryStream();
         try
         {
             await context.Request.Body.CopyToAsync(content, context.RequestAborted);

@@ -29,10 +29,7 @@ internal sealed partial class FileSweep(ChatFiles files, TimeProvider time, ILog
     {
         try
         {
-            while (await files.SweepAsync(stoppingToken) > 0)
-            {
-                // There may be more.
-            }
+            await files.SweepAsync(stoppingToken);
         }
         catch (RealtimeException exception)
         {

@@ -1,7 +1,9 @@
+using RealtimeAspire.Server.Storage;
+
 namespace RealtimeAspire.Server.Features.Chat.Files;
 
 /// <summary>Contents in PostgreSQL.</summary>
-internal sealed class PostgresFileStore(ChatDatabase database) : IFileStore
+internal sealed class PostgresFileStore(Database database) : IFileStore
 {
     public Task SaveAsync(string tenant, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) => database.RunAsync(
         "insert into realtime.chat_contents (tenant, content_id, content) values ($1, $2, $3) on conflict do nothing", cancellationToken, tenant, name, content.ToArray());

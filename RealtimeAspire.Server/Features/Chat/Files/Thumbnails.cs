@@ -49,6 +49,8 @@ internal static class Thumbnails
         canvas.Translate(width / 2f, height / 2f);
         canvas.RotateDegrees(turns);
         canvas.Translate(-picture.Width / 2f, -picture.Height / 2f);
+        // Else it is copied.
+        picture.SetImmutable();
         using var image = SKImage.FromBitmap(picture);
         canvas.DrawImage(image, 0, 0, new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear), null);
         using var small = surface.Snapshot();

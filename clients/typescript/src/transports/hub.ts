@@ -64,7 +64,11 @@ class HubLink implements Link {
   }
 
   publish(requests: readonly PublishRequest[]): Promise<readonly Outcome<PublishReply>[]> {
-    return this.#call("PublishBatch", requests);
+    return this.#call<readonly Outcome<PublishReply>[]>("PublishBatch", requests).catch((error: unknown) => {
+      const farewell = fromClose((error as Error).cause as Error | undefined);
+      // This one is an answer: the server has not read what it closes the connection for.
+      throw farewell?.code === "payload_too_large" ? farewell : error;
+    });
   }
 
   history(request: HistoryRequest): Promise<HistoryPage> {
