@@ -22,6 +22,11 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
     private readonly Dictionary<string, int> _indexes = topics.Index().ToDictionary(topic => topic.Item.Name.Value, topic => topic.Index, StringComparer.Ordinal);
     private readonly Channel<int> _resets = Channel.CreateUnbounded<int>();
     private readonly CancellationTokenSource _ended = new();
+    private readonly Lock _lock = new();
+
+    // Under the lock.
+    private ErrorCode? _refusal;
+    private bool _begins;
 
     // The stream opens in the first turn.
     private readonly SemaphoreSlim _turn = new(0, 1);
@@ -57,6 +62,16 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
     public bool TryTakeTurn() => _turn.Wait(0);
 
     public void EndTurn() => _turn.Release();
+
+    /// <summary>After this a connection that is closed is told so in a frame; one that was closed before gets no stream.</summary>
+    /// <exception cref="RealtimeException">Why it was closed.</exception>
+    public void Open()
+    {
+        lock (_lock)
+        {
+            _begins = _refusal is null ? true : throw new RealtimeException(_refusal);
+        }
+    }
 
     /// <summary>The first frame.</summary>
     public void Begin(StreamPosition at, ReadOnlySpan<byte> subscribed, int retryMs)
@@ -164,6 +179,12 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
     public async Task CloseAsync(ErrorCode reason)
     {
+        if (IsRefused(reason))
+        {
+            await _ended.CancelAsync();
+            return;
+        }
+
         using var patience = new CancellationTokenSource(FarewellTime, time);
         try
         {
@@ -197,6 +218,16 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
     /// <summary>A hub's client subscribes again by itself when it sees that; here the server does it for the reader.</summary>
     private static bool IsOfAnotherLog(EncodedEvent sent, Position at) => !sent.IsEphemeral && at.Offset > 0 && sent.Position.Epoch != at.Epoch;
+
+    /// <summary>Whether nothing has begun that could say why it ends.</summary>
+    private bool IsRefused(ErrorCode reason)
+    {
+        lock (_lock)
+        {
+            _refusal = _begins ? null : reason;
+            return !_begins;
+        }
+    }
 
     private void Restart(int topic)
     {

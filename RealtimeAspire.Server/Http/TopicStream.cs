@@ -32,7 +32,7 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
         using var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, transport.Ended);
         try
         {
-            if (await OpenAsync(context))
+            if (await OpenAsync(context, over.Token))
             {
                 await Task.WhenAll(BeatAsync(over.Token), FollowAsync(over.Token));
             }
@@ -44,19 +44,21 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
     }
 
     /// <summary>In the first turn. False: nothing follows.</summary>
-    private async Task<bool> OpenAsync(HttpContext context)
+    /// <exception cref="RealtimeException">A topic was refused or failed, or the connection was closed; nothing has been written.</exception>
+    private async Task<bool> OpenAsync(HttpContext context, CancellationToken over)
     {
         var isOpen = false;
         try
         {
             // 1.
-            var answers = await TopicStart.SubscribeAllAsync(path, connection, starts, ephemeral: true, context.RequestAborted);
+            var answers = await SubscribeAllAsync(over);
             var at = new StreamPosition(starts.Zip(answers, (start, answer) => start.Before(answer)));
             if (at.Bytes > StreamPosition.MaxBytes)
             {
                 throw new RealtimeException(ErrorCode.TooManyTopics);
             }
 
+            transport.Open();
             WriteHeaders(context);
             if (HttpMethods.IsHead(context.Request.Method))
             {
@@ -76,6 +78,20 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
             }
 
             transport.EndTurn();
+        }
+    }
+
+    private async Task<SubscribeAnswer[]> SubscribeAllAsync(CancellationToken over)
+    {
+        try
+        {
+            return await TopicStart.SubscribeAllAsync(path, connection, starts, ephemeral: true, over);
+        }
+        catch (OperationCanceledException) when (over.IsCancellationRequested)
+        {
+            // It has been closed, or the reader is gone.
+            transport.Open();
+            throw;
         }
     }
 

@@ -64,11 +64,11 @@ public sealed class OutboxTests
         var (first, second) = (outbox.AddAsync(Item("1", Now).Request), outbox.AddAsync(Item("2", Now).Request));
         var link = new RecordingLink { Answer = _ => throw new RealtimeException(ErrorCode.Disconnected) };
         outbox.Connect(link);
-        await Eventually.BecomesTrueAsync(() => link.Published.Count == 2, "nothing was sent");
+        await Eventually.BecomesTrueAsync(() => link.Published.Count >= 2, "nothing was sent");
         outbox.Connect(null);
         var next = new RecordingLink { Answer = requests => [Refused(ErrorCode.Overloaded), .. requests.Skip(1).Select(_ => Refused(ErrorCode.NotAttempted))] };
         outbox.Connect(next);
-        await Eventually.BecomesTrueAsync(() => next.Published.Count == 2, "nothing was sent again");
+        await Eventually.BecomesTrueAsync(() => next.Published.Count >= 2, "nothing was sent again");
         outbox.Connect(null);
         time.GoOn(TimeSpan.FromMinutes(2));
 

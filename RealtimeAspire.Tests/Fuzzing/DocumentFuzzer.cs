@@ -59,9 +59,16 @@ internal sealed class DocumentFuzzer(HttpClient http, Func<AuthenticationHeaderV
             var operation = mill.One([.. _operations]);
             using var request = Request(operation);
             request.Headers.Authorization = mill.Rarely(40) ? null : token;
-            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
             Inputs++;
-            await JudgeAsync(operation, request, response);
+            try
+            {
+                using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+                await JudgeAsync(operation, request, response);
+            }
+            catch (HttpRequestException exception)
+            {
+                _findings.TryAdd($"{operation}: no answer", $"{request.RequestUri} {exception}");
+            }
         }
     }
 

@@ -73,6 +73,23 @@ public sealed class HttpStreamTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_stream_that_is_closed_before_it_begins_is_refused_with_the_reason()
+    {
+        var page = new TaskCompletionSource();
+        await PublishAsync("room:a", 1);
+        _node.Node.Log.Page = page.Task;
+        var opening = _node.StreamAsync("topic=room:a&rewind=1");
+        await Eventually.BecomesTrueAsync(() => _node.Node.Connections.Connections.Count == 1, "it does not open");
+
+        _node.Node.Connections.Connections.Single().Close(ErrorCode.TokenRevoked);
+        page.SetResult();
+        using var stream = await opening;
+
+        Assert.Equal(HttpStatusCode.Unauthorized, stream.Response.StatusCode);
+        Assert.Contains("\"token_revoked\"", await stream.Response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_cannot_be_continued_is_told_for_each_topic()
     {
         var (gap, other, fine) = (await PublishAsync("room:gap", 5), await PublishAsync("room:other", 2), await PublishAsync("room:fine", 2));
