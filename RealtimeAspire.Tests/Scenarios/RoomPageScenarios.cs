@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -185,6 +186,33 @@ public sealed class RoomPageScenarios(Topology topology, Browser browser) : ICla
         await page.SayAsync("two");
         await Expect(page.Stored()).ToHaveCountAsync(2);
         await Expect(page.GetByTestId("message-text")).ToHaveTextAsync(["one", "two"]);
+    }
+
+    [Fact]
+    public async Task The_open_room_stays_in_sight_in_a_long_list()
+    {
+        const int Rooms = 30;
+        var (user, name) = (WebPages.NewName("owner"), WebPages.NewName("cellar"));
+        using var http = await topology.HttpAsync(user);
+        foreach (var i in Enumerable.Range(0, Rooms))
+        {
+            using var made = await http.PostAsJsonAsync("/rooms", new { name = $"{name}-{i}", title = $"Cellar {i}", kind = "private" }, Topology.Cancelled);
+            made.EnsureSuccessStatusCode();
+        }
+
+        var (page, _) = await browser.OpenAsync();
+        await page.SignInAsync(topology, user);
+        var last = page.Locator($"[data-testid=room][data-room^='{name}-']").Last;
+        var room = await last.GetAttributeAsync("data-room");
+        await last.ClickAsync();
+        await Expect(page.GetByTestId("composer")).ToBeEditableAsync();
+        // The circuit draws the list anew.
+        await Expect(page.Locator("[data-testid=room][aria-current=page]")).ToHaveAttributeAsync("data-room", room!);
+        await Expect(page.Locator("[data-testid=room][aria-current=page]")).ToBeInViewportAsync();
+
+        await page.ReloadAsync();
+        await Expect(page.GetByTestId("composer")).ToBeEditableAsync();
+        await Expect(page.Locator("[data-testid=room][aria-current=page]")).ToBeInViewportAsync();
     }
 
     private async Task EnterAsync(IPage page, TcpProxy network, string user, string room)
