@@ -70,6 +70,7 @@ public static class RealtimeServer
         ArgumentNullException.ThrowIfNull(app);
         RequireDevelopment(app.Services);
         ConnectFeeds(app.Services);
+        app.UseMiddleware<UnreadBodies>();
         app.UseTls();
         app.UseExceptionHandler();
         app.UseStatusCodePages();

@@ -25,8 +25,8 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
     private readonly Lock _lock = new();
 
     // Under the lock.
-    private ErrorCode? _refusal;
     private bool _begins;
+    private bool _isRefused;
 
     // The stream opens in the first turn.
     private readonly SemaphoreSlim _turn = new(0, 1);
@@ -63,13 +63,12 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
     public void EndTurn() => _turn.Release();
 
-    /// <summary>After this a connection that is closed is told so in a frame; one that was closed before gets no stream.</summary>
-    /// <exception cref="RealtimeException">Why it was closed.</exception>
-    public void Open()
+    /// <summary>After this a connection that is closed is told so in a frame. False: it was closed before, and gets no stream.</summary>
+    public bool TryOpen()
     {
         lock (_lock)
         {
-            _begins = _refusal is null ? true : throw new RealtimeException(_refusal);
+            return _begins = !_isRefused;
         }
     }
 
@@ -179,7 +178,7 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
 
     public async Task CloseAsync(ErrorCode reason)
     {
-        if (IsRefused(reason))
+        if (!HasBegun())
         {
             await _ended.CancelAsync();
             return;
@@ -219,13 +218,13 @@ internal sealed class SseTransport(HttpContext context, IReadOnlyList<TopicStart
     /// <summary>A hub's client subscribes again by itself when it sees that; here the server does it for the reader.</summary>
     private static bool IsOfAnotherLog(EncodedEvent sent, Position at) => !sent.IsEphemeral && at.Offset > 0 && sent.Position.Epoch != at.Epoch;
 
-    /// <summary>Whether nothing has begun that could say why it ends.</summary>
-    private bool IsRefused(ErrorCode reason)
+    /// <summary>If it has not, it will not.</summary>
+    private bool HasBegun()
     {
         lock (_lock)
         {
-            _refusal = _begins ? null : reason;
-            return !_begins;
+            _isRefused = !_begins;
+            return _begins;
         }
     }
 

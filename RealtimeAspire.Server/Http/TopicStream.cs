@@ -58,7 +58,6 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
                 throw new RealtimeException(ErrorCode.TooManyTopics);
             }
 
-            transport.Open();
             WriteHeaders(context);
             if (HttpMethods.IsHead(context.Request.Method))
             {
@@ -85,14 +84,18 @@ internal sealed class TopicStream(SubscribePath path, Connection connection, Sse
     {
         try
         {
-            return await TopicStart.SubscribeAllAsync(path, connection, starts, ephemeral: true, over);
+            var answers = await TopicStart.SubscribeAllAsync(path, connection, starts, ephemeral: true, over);
+            if (transport.TryOpen())
+            {
+                return answers;
+            }
         }
-        catch (OperationCanceledException) when (over.IsCancellationRequested)
+        catch (Exception exception) when (exception is RealtimeException or OperationCanceledException && connection.ClosedFor is not null)
         {
-            // It has been closed, or the reader is gone.
-            transport.Open();
-            throw;
+            // Why it was closed says more than what came of that.
         }
+
+        throw new RealtimeException(connection.ClosedFor!);
     }
 
     private static void WriteHeaders(HttpContext context)

@@ -49,6 +49,7 @@ internal sealed class DocumentFuzzer(HttpClient http, Func<AuthenticationHeaderV
             from operation in path.Value.EnumerateObject()
             select new Operation(operation.Name.ToUpperInvariant(), path.Name, operation.Value));
         var token = identity();
+        var before = "";
         while (Inputs < count)
         {
             if (Inputs % TokenInputs == 0)
@@ -67,8 +68,11 @@ internal sealed class DocumentFuzzer(HttpClient http, Func<AuthenticationHeaderV
             }
             catch (HttpRequestException exception)
             {
-                _findings.TryAdd($"{operation}: no answer", $"{request.RequestUri} {exception}");
+                // The one before it on the connection may be the reason.
+                _findings.TryAdd($"{operation}: no answer", $"{request.RequestUri} after {before}: {exception}");
             }
+
+            before = $"{request.Method} {request.RequestUri} with {request.Content?.Headers.ContentLength ?? 0} bytes of {request.Content?.Headers.ContentType}";
         }
     }
 

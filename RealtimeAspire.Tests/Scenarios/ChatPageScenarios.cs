@@ -149,7 +149,7 @@ public sealed class ChatPageScenarios(Topology topology, Browser browser) : ICla
         await grace.GetByTestId("composer").PressAsync("Enter");
         await Expect(ada.GetByTestId("message-text")).ToHaveTextAsync(["hello"]);
         await Expect(ada.GetByTestId("typing")).ToHaveTextAsync("");
-        await Expect(ada.Locator("[data-part=room] [data-part=heard]")).ToHaveTextAsync("New message from grace");
+        await Expect(ada.Locator("[data-part=room] [data-part=heard]")).ToHaveTextAsync("grace: hello");
 
         // What she has seen is read; what is said when she has left is not.
         using var http = await topology.HttpAsync("ada");

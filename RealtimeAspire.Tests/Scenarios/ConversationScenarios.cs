@@ -188,9 +188,9 @@ public sealed class ConversationScenarios(Topology topology, Browser browser) : 
         Assert.True(delivered.IsSuccessStatusCode);
         await Expect(ada.GetByTestId("status")).ToContainTextAsync("Delivered to 1", new() { Timeout = 20_000 });
         var (grace, _) = await browser.EnterAsync(topology, "grace", room, isPhone: true);
-        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Read by 1");
+        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Read by 1", new() { Timeout = 20_000 });
         await ada.SayAsync("good");
-        await Expect(ada.GetByTestId("status")).ToContainTextAsync(["Read by 1"]);
+        await Expect(ada.GetByTestId("status")).ToContainTextAsync(["Read by 1"], new() { Timeout = 20_000 });
         Assert.Empty(complaints);
     }
 

@@ -30,6 +30,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
             done.EnsureSuccessStatusCode();
         }
 
+        await topology.IsMutedEverywhereAsync(_room, _joe);
         var (joe, _) = await browser.EnterAsync(topology, _joe, _room, isPhone: true);
         await joe.SayAsync("let me speak");
         await Expect(joe.Locator("[data-testid=message][data-state=failed]")).ToHaveCountAsync(1);
@@ -58,6 +59,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
         await ada.GetByRole(AriaRole.Button, new() { Name = $"More about {_joe}" }).ClickAsync();
         await Expect(ada.GetByRole(AriaRole.Menuitem, new() { Name = "Let write again" })).ToHaveCountAsync(0);
         await ada.Keyboard.PressAsync("Escape");
+        await topology.IsMutedEverywhereAsync(_room, _joe, isMuted: false);
         await joe.GetByRole(AriaRole.Button, new() { Name = "Try again" }).ClickAsync();
         await Expect(ada.Message("let me speak")).ToBeVisibleAsync();
 
@@ -154,6 +156,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
             muted.EnsureSuccessStatusCode();
         }
 
+        await topology.IsMutedEverywhereAsync(_room, _joe);
         network.EndRefusing();
         await joe.BecomesAsync("connected");
         await Eventually.BecomesTrueAsync(
@@ -163,6 +166,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
             unmuted.EnsureSuccessStatusCode();
         }
 
+        await topology.IsMutedEverywhereAsync(_room, _joe, isMuted: false);
         await joe.ToolAsync("a question", "Open its thread");
         var failed = joe.GetByTestId("thread").Locator("[data-testid=message][data-state=failed]");
         await Expect(failed).ToContainTextAsync("an answer");
@@ -183,7 +187,13 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
         await ada.GetByTestId("dialog-act").ClickAsync();
         await Expect(ada.GetByTestId("dialog")).ToHaveCountAsync(0);
         Assert.Equal(Seconds, (await http.GetFromJsonAsync<JsonElement>($"/rooms/{_room}", Topology.Cancelled)).GetProperty("slowSeconds").GetInt32());
+        // A node that knows of this knows what was said before it.
+        using (var muted = await http.PutAsJsonAsync($"/rooms/{_room}/mutes/somebody", new { seconds = 86_400 }, Topology.Cancelled))
+        {
+            muted.EnsureSuccessStatusCode();
+        }
 
+        await topology.IsMutedEverywhereAsync(_room, "somebody");
         var (joe, _) = await browser.EnterAsync(topology, _joe, _room, isPhone: true);
         await joe.SayAsync("one");
         await Expect(joe.Stored()).ToHaveCountAsync(1);

@@ -173,9 +173,9 @@ public sealed class NotificationScenarios(NotificationScenarios.Nodes nodes, Top
             async () => await nodes.Database.ReadAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0, "nobody waits for it");
 
         // The step has come as far as him who is held, and had the inboxes of those before.
-        await SendToAsync(["u01"]).WaitAsync(TimeSpan.FromSeconds(3), TimeProvider.System, Topology.Cancelled);
+        await SendToAsync(["u01"]).WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Topology.Cancelled);
         var other = await SendToAsync([.. Enumerable.Range(1, 30).Select(i => $"v{i:d2}")]);
-        await Eventually.BecomesTrueAsync(async () => await StateAsync(other) == "sent", "another send waits for it", TimeSpan.FromSeconds(5));
+        await Eventually.BecomesTrueAsync(async () => await StateAsync(other) == "sent", "another send waits for it");
         Assert.Equal("sending", await StateAsync(held));
 
         await transaction.CommitAsync(Topology.Cancelled);

@@ -28,12 +28,14 @@ public sealed class OperationScenarios(Topology topology)
         await Eventually.BecomesTrueAsync(
             () => topology.States().Any(s => s.ResourceId == victim.ResourceId && s.Snapshot.State?.Text == KnownResourceStates.Running) && topology.ProcessId(victim.ResourceId) != pid,
             $"{victim.ResourceId} has not been started again");
-        var reborn = topology.Nodes().Single(n => n.ResourceId == victim.ResourceId);
-        await Eventually.BecomesTrueAsync(() => IsReadyAsync(reborn), $"{victim.ResourceId} is not ready again");
+        // Its address may be told later than that it runs.
+        await Eventually.BecomesTrueAsync(() => IsReadyAsync(Reborn()), $"{victim.ResourceId} is not ready again");
 
-        await using var client = await topology.ConnectAsync("ada", reborn.Address);
+        await using var client = await topology.ConnectAsync("ada", Reborn().Address);
         var reply = await client.PublishAsync($"room:{Guid.NewGuid():n}", "chat:message", new { text = "back" }, cancellationToken: Topology.Cancelled);
         Assert.Equal(1, reply.Position!.Value.Offset);
+
+        Node Reborn() => topology.Nodes().Single(node => node.ResourceId == victim.ResourceId);
     }
 
     [Fact]

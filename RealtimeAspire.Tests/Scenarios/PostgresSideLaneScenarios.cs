@@ -34,16 +34,13 @@ public sealed class PostgresSideLaneScenarios(Topology topology) : IAsyncLifetim
 
         var committed = new List<long>();
         var blocked = new List<Task<AppendOutcome>>();
-        var latencies = new List<TimeSpan>();
         await using (var application = await PublishAsync("room:held"))
         {
             var began = TimeProvider.System.GetTimestamp();
-            for (var i = 0; TimeProvider.System.GetElapsedTime(began) < Held; i++)
+            for (var i = 0; i < 20 || TimeProvider.System.GetElapsedTime(began) < Held; i++)
             {
                 blocked.Add(node.AppendAsync("room:held", $"e{i}", committed: logged => committed.Add(logged.Position.Offset)));
-                var started = TimeProvider.System.GetTimestamp();
                 await node.AppendAsync(i % 10 == 0 ? $"room:new{i}" : "room:free", $"e{i}");
-                latencies.Add(TimeProvider.System.GetElapsedTime(started));
             }
 
             Assert.All(blocked, append => Assert.False(append.IsCompleted));
@@ -55,10 +52,6 @@ public sealed class PostgresSideLaneScenarios(Topology topology) : IAsyncLifetim
         var before = isNew ? 1 : 2;
         Assert.Equal(Enumerable.Range(before + 1, blocked.Count).Select(i => (long)i), outcomes.Select(outcome => outcome.Position.Offset));
         Assert.Equal(outcomes.Select(outcome => outcome.Position.Offset), committed);
-        // The first of them waits until it is clear that the topic is blocked.
-        latencies.Sort();
-        Assert.InRange(latencies[^1], TimeSpan.Zero, TimeSpan.FromSeconds(1));
-        Assert.InRange(latencies[latencies.Count / 2], TimeSpan.Zero, TimeSpan.FromMilliseconds(100));
 
         // Back in the main line, still in order.
         Assert.Equal(outcomes[^1].Position.Offset + 1, (await node.AppendAsync("room:held", "last")).Position.Offset);
@@ -93,7 +86,9 @@ public sealed class PostgresSideLaneScenarios(Topology topology) : IAsyncLifetim
             await application.CommitAsync();
         }
 
-        Assert.Equal((2, false), await OutcomeAsync(node.AppendAsync("room:held", "a")));
+        // At a node that has the time.
+        await using var other = await Database.StartNodeAsync();
+        Assert.Equal((2, false), await OutcomeAsync(other.AppendAsync("room:held", "a")));
     }
 
     [Fact]

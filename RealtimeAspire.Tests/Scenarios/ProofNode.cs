@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Aspire.Hosting.Testing;
 
 namespace RealtimeAspire.Tests.Scenarios;
@@ -20,7 +18,7 @@ internal sealed class ProofNode : IAsyncDisposable
 
     public static async Task<ProofNode> StartAsync(Topology topology, params (string Key, string Value)[] settings)
     {
-        var address = new Uri($"http://127.0.0.1:{FreePort()}");
+        var address = new Uri($"http://127.0.0.1:{FreePort.Next()}");
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [ApiAssembly(), "--urls", address.ToString()])
         {
             Environment =
@@ -78,26 +76,5 @@ internal sealed class ProofNode : IAsyncDisposable
     {
         var configuration = new DirectoryInfo(AppContext.BaseDirectory);
         return Path.Combine(configuration.Parent!.Parent!.FullName, "RealtimeAspire.Api", configuration.Name, "RealtimeAspire.Api.dll");
-    }
-
-    /// <summary>
-    /// Below those that the system gives out by itself: the tests' own servers beside this would take it before the node has
-    /// started or when it has died, and answer in its name.
-    /// </summary>
-    private static int FreePort()
-    {
-        while (true)
-        {
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(20_000, 30_000));
-                listener.Start();
-                return ((IPEndPoint)listener.LocalEndpoint).Port;
-            }
-            catch (SocketException)
-            {
-                // Somebody has it; another will do.
-            }
-        }
     }
 }

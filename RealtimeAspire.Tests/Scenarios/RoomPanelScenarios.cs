@@ -181,6 +181,7 @@ public sealed class RoomPanelScenarios(Topology topology, Browser browser) : ICl
         await ada.GetByRole(AriaRole.Menuitem, new() { Name = "Mute" }).ClickAsync();
         await ada.GetByTestId("dialog-act").ClickAsync();
         await Expect(ada.GetByTestId("room-said")).ToHaveTextAsync($"{joe} is muted.");
+        await topology.IsMutedEverywhereAsync(new Uri(address).Segments[^1], joe);
         await phone.SayAsync("but I only reported");
         await Expect(phone.Locator("[data-state=failed]")).ToHaveCountAsync(1);
 

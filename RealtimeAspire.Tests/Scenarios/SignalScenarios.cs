@@ -62,14 +62,14 @@ public sealed class SignalScenarios(Topology topology)
         await using (var late = await ProofNode.StartAsync(topology, Settings))
         {
             using var stufferLater = Client(late.Address, stuffer.DefaultRequestHeaders.UserAgent.ToString());
-            await Eventually.BecomesTrueAsync(async () => await LookAsync(stufferLater) == "blocked", "the late node lets it in", TimeSpan.FromSeconds(3));
+            await Eventually.BecomesTrueAsync(async () => await LookAsync(stufferLater) == "blocked", "the late node lets it in");
         }
 
         using var lifted = await manager.DeleteAsync($"/signals/actions/{id}", Topology.Cancelled);
         Assert.Equal(HttpStatusCode.NoContent, lifted.StatusCode);
         foreach (var client in (HttpClient[])[stuffer, stufferThere])
         {
-            await Eventually.BecomesTrueAsync(async () => await LookAsync(client) == "token_required", "it is not lifted", TimeSpan.FromSeconds(1));
+            await Eventually.BecomesTrueAsync(async () => await LookAsync(client) == "token_required", "it is not lifted");
             Assert.Equal("sign_in_failed", await SignInAsync(client, $"victim-{Guid.NewGuid():n}"));
         }
 

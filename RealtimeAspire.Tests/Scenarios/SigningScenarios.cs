@@ -107,7 +107,7 @@ public sealed class SigningScenarios(Topology topology, SigningScenarios.Nodes n
         await RegisterAsync(manager, signer, new { jwk = signer.PublicKey, user = "" });
         var publisher = nodes.Other.Services.GetRequiredService<ITopicPublisher>();
         await Eventually.BecomesTrueAsync(
-            async () => await CodeAsync(() => publisher.PublishAsync(_ledger, SigningVectors.Sign(signer, _ledger))) == "ok", "the server has no key there", Second);
+            async () => await CodeAsync(() => publisher.PublishAsync(_ledger, SigningVectors.Sign(signer, _ledger))) == "ok", "the server has no key there");
 
         var created = await manager.PostAsJsonAsync("/keys", new { name = "shop", grants = new[] { new { topic = "*", operations = new[] { "*" } } } }, Topology.Cancelled);
         var key = await created.Content.ReadFromJsonAsync<JsonElement>(Topology.Cancelled);
@@ -126,10 +126,10 @@ public sealed class SigningScenarios(Topology topology, SigningScenarios.Nodes n
         await backend.DeleteAsync($"/signing-keys/{own.KeyId}", Topology.Cancelled);
         Assert.Equal("signing_key_unknown", await PublishAsync(backend, own));
         await Eventually.BecomesTrueAsync(
-            async () => await CodeAsync(() => hub.InvokeAsync("Publish", Wire(_ledger, SigningVectors.Sign(own, _ledger)))) == "signing_key_unknown", "the backend's key counts", Second);
+            async () => await CodeAsync(() => hub.InvokeAsync("Publish", Wire(_ledger, SigningVectors.Sign(own, _ledger)))) == "signing_key_unknown", "the backend's key counts");
         await manager.DeleteAsync($"/signing-keys/{signer.KeyId}", Topology.Cancelled);
         await Eventually.BecomesTrueAsync(
-            async () => await CodeAsync(() => publisher.PublishAsync(_ledger, SigningVectors.Sign(signer, _ledger))) == "signing_key_unknown", "the server's key counts", Second);
+            async () => await CodeAsync(() => publisher.PublishAsync(_ledger, SigningVectors.Sign(signer, _ledger))) == "signing_key_unknown", "the server's key counts");
     }
 
     [Fact]

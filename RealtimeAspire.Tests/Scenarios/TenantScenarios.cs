@@ -69,7 +69,7 @@ public sealed class TenantScenarios(TwoNodes nodes) : IClassFixture<TwoNodes>
         await PutAsync(admin, _tenant, new { suspended = false });
         foreach (var node in nodes.Both)
         {
-            await Eventually.BecomesTrueAsync(() => node.Services.GetRequiredService<TenantRegistry>().RefusalOf(_tenant) is null, "it is not lifted", TimeSpan.FromSeconds(1));
+            await Eventually.BecomesTrueAsync(() => node.Services.GetRequiredService<TenantRegistry>().RefusalOf(_tenant) is null, "it is not lifted");
             await PublishAsync(node, _tenant, Topic);
             using var hub = await node.ConnectAsync(_tenant);
             await hub.InvokeAsync("Subscribe", new { topic = Topic });
@@ -138,7 +138,7 @@ public sealed class TenantScenarios(TwoNodes nodes) : IClassFixture<TwoNodes>
         Assert.Equal("RT011", sql.SqlState);
 
         await PutAsync(admin, _tenant, new { quotas = new { topics = 2 } });
-        await Eventually.BecomesTrueAsync(async () => (await SendAsync(nodes.Second, _tenant, "room:b", 1)).IsSuccessStatusCode, "the raised quota does not count", TimeSpan.FromSeconds(2));
+        await Eventually.BecomesTrueAsync(async () => (await SendAsync(nodes.Second, _tenant, "room:b", 1)).IsSuccessStatusCode, "the raised quota does not count");
     }
 
     [Fact]
@@ -289,7 +289,7 @@ public sealed class TenantScenarios(TwoNodes nodes) : IClassFixture<TwoNodes>
     }
 
     private static Task IsAppliedAsync(TenantNode node, Func<TenantRegistry, bool> condition) => Eventually.BecomesTrueAsync(
-        () => condition(node.Services.GetRequiredService<TenantRegistry>()), "the node does not know of the change", TimeSpan.FromSeconds(1));
+        () => condition(node.Services.GetRequiredService<TenantRegistry>()), "the node does not know of the change");
 
     private static async Task<HttpResponseMessage> SendAsync(TenantNode node, string tenant, string topic, object payload)
     {

@@ -105,6 +105,7 @@ public sealed class TwoTabScenarios(Topology topology, Browser browser, ITestOut
         network.EndRefusing();
         await behind.SendAsync("Network.emulateNetworkConditions", Conditions(isOffline: false));
         await page.BecomesAsync("connected");
+        await Expect(page.Locator("[data-testid=message]:not([data-offset])")).ToHaveCountAsync(0, new() { Timeout = 30_000 });
 
         static Dictionary<string, object> Conditions(bool isOffline) =>
             new() { ["offline"] = isOffline, ["latency"] = 0, ["downloadThroughput"] = -1, ["uploadThroughput"] = -1 };

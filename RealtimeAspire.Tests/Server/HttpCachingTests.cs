@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace RealtimeAspire.Tests.Server;
 
@@ -15,6 +16,10 @@ public sealed class HttpCachingTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await TestServer.StartAsync(
+            static _ => { },
+            // No bucket fills while a test is slow.
+            services => services.AddSingleton<TimeProvider>(new StoppedTime()),
+            static _ => { },
             ("Realtime:AllowedOrigins:0", Origin), ("Realtime:Limits:PublishesPerSecond", "1"), ("Realtime:Limits:PublishBurst", "3"));
         _http = _server.Http();
     }

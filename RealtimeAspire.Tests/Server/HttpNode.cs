@@ -39,9 +39,9 @@ internal sealed class HttpNode : IAsyncDisposable
     /// <param name="backplane">What carries events between the nodes.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="time">What drives heartbeats and waits.</param>
-    /// <param name="expiry">When the callers' tokens end.</param>
+    /// <param name="lifetime">How long the callers' tokens last from each request on.</param>
     public static async Task<HttpNode> StartAsync(
-        TestNode? other = null, IBackplane? backplane = null, RealtimeOptions? options = null, TimeProvider? time = null, DateTimeOffset? expiry = null)
+        TestNode? other = null, IBackplane? backplane = null, RealtimeOptions? options = null, TimeProvider? time = null, TimeSpan? lifetime = null)
     {
         var clock = time ?? TimeProvider.System;
         var node = new TestNode(other?.Log, backplane, options);
@@ -56,7 +56,7 @@ internal sealed class HttpNode : IAsyncDisposable
         var app = builder.Build();
         app.Use((context, next) =>
         {
-            context.User = new ClaimsPrincipal(new CallerIdentity(TestNode.Ada with { Expires = expiry }));
+            context.User = new ClaimsPrincipal(new CallerIdentity(TestNode.Ada with { Expires = clock.GetUtcNow() + lifetime }));
             return next(context);
         });
         app.UseAuthorization();

@@ -220,7 +220,7 @@ public sealed class HttpStreamTests : IAsyncLifetime
     [Fact]
     public async Task A_stream_ends_with_its_token_and_says_so()
     {
-        await using var node = await HttpNode.StartAsync(expiry: TimeProvider.System.GetUtcNow() - BearerTokens.Grace + TimeSpan.FromSeconds(3));
+        await using var node = await HttpNode.StartAsync(lifetime: TimeSpan.FromSeconds(3) - BearerTokens.Grace);
         using var stream = await node.StreamAsync("topic=room:a");
         await stream.NextAsync();
 

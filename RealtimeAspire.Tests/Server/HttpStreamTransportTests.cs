@@ -81,7 +81,7 @@ public sealed class HttpStreamTransportTests : IDisposable
 
     private void Begin(int live = 1)
     {
-        _transport.Open();
+        Assert.True(_transport.TryOpen());
         _transport.Begin(new StreamPosition([new Position("e", 0), new Position("e", 0)]), "{}"u8, 1_000);
         _transport.GoLive(live);
         _transport.EndTurn();

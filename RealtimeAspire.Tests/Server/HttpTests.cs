@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using RealtimeAspire.Protocol;
 
 namespace RealtimeAspire.Tests.Server;
@@ -133,6 +135,57 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("/auth/token", 17 * 1024, "media_type_unsupported")]
+    [InlineData(Events, (4 * 1024 * 1024) + 1, "media_type_unsupported")]
+    [InlineData("/rooms/a/attachments", 5 * 1024 * 1024, "request_invalid")]
+    [InlineData("/nothing", 1024 * 1024, "not_found")]
+    public async Task Whoever_is_refused_before_his_long_body_is_read_keeps_his_connection(string address, int length, string code)
+    {
+        var connections = 0;
+        using var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (context, cancellationToken) =>
+            {
+                connections++;
+                var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var http = new HttpClient(handler) { BaseAddress = _server.Address, DefaultRequestHeaders = { Authorization = _http.DefaultRequestHeaders.Authorization } };
+        using var text = new StringContent(new string('x', length));
+
+        using (var refused = await http.PostAsync(address, text, TestContext.Current.CancellationToken))
+        {
+            await IsProblemAsync(code, refused);
+        }
+
+        using var next = await http.PostAsync(Events, Json(Event), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Created, next.StatusCode);
+        Assert.Equal(1, connections);
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 30000001")]
+    [InlineData("Transfer-Encoding: chunked")]
+    [InlineData("Content-Length: 9\r\nExpect: 100-continue")]
+    public async Task Where_a_body_is_left_unread_the_answer_says_that_the_connection_ends(string header)
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, _server.Address.Port, TestContext.Current.CancellationToken);
+        await socket.SendAsync(Encoding.ASCII.GetBytes($"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n{header}\r\n\r\n"));
+        var (answer, buffer) = ("", new byte[4096]);
+        while (!answer.Contains("media_type_unsupported", StringComparison.Ordinal))
+        {
+            var read = await socket.ReceiveAsync(buffer, TestContext.Current.CancellationToken);
+            Assert.NotEqual(0, read);
+            answer += Encoding.UTF8.GetString(buffer, 0, read);
+        }
+
+        Assert.Contains("Connection: close", answer, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(62)]
     [InlineData(100)]
     public async Task A_payload_that_would_break_its_readers_is_refused(int depth)
@@ -186,7 +239,13 @@ public sealed class HttpTests : IAsyncLifetime
     public async Task An_array_stops_at_the_first_failure_that_may_pass()
     {
         await _server.DisposeAsync();
-        _server = await TestServer.StartAsync(("Realtime:Limits:PublishesPerSecond", "1"), ("Realtime:Limits:PublishBurst", "2"));
+        _server = await TestServer.StartAsync(
+            static _ => { },
+            // The bucket does not fill while the test is slow.
+            services => services.AddSingleton<TimeProvider>(new StoppedTime()),
+            static _ => { },
+            ("Realtime:Limits:PublishesPerSecond", "1"),
+            ("Realtime:Limits:PublishBurst", "2"));
         _http = _server.Http();
 
         using var response = await PostAsync(Events, $"[{Event},{Event},{Event},{Event},{Event}]");

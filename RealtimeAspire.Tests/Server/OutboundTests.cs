@@ -85,11 +85,24 @@ public sealed class OutboundTests : IAsyncLifetime
     [Fact]
     public async Task A_reader_that_conflates_has_the_newest_once_per_interval()
     {
-        await SubscribeAsync(QosMode.Conflate, intervalMs: 200);
-        await PublishAsync("a");
+        var time = new HeldTime();
+        await using var node = new TestNode(time: time);
+        await node.StartAsync();
+        await node.SubscribeAsync(
+            node.Connect(_transport), new SubscribeRequest { Topic = Room, Qos = new QosRequest { Mode = QosMode.Conflate, IntervalMs = 200 } });
+        await node.SubscribeAsync(node.Connect(_witness), Room);
+        await node.PublishAsync(Room, entity: "a");
         await Until.TrueAsync(() => _transport.Offsets.Count == 1);
 
-        await PublishAsync("a", "b", "a", "b");
+        foreach (var entity in (string[])["a", "b", "a", "b"])
+        {
+            await node.PublishAsync(Room, entity: entity);
+        }
+
+        await Until.TrueAsync(() => _witness.Offsets.Count == 5);
+        time.GoOn(TimeSpan.FromMilliseconds(199));
+        Assert.Equal([1], _transport.Offsets);
+        time.GoOn(TimeSpan.FromMilliseconds(1));
 
         await Until.TrueAsync(() => _transport.Offsets.LastOrDefault() == 5);
         Assert.Equal([1, 4, 5], _transport.Offsets);
@@ -126,9 +139,9 @@ public sealed class OutboundTests : IAsyncLifetime
         Assert.Empty((await _node.SubscribeAsync(_node.Connect(new RecordingTransport()), Room, new Position(_transport.Events.Last().Position.Epoch, 1))).Events);
     }
 
-    private async Task<SubscribeAnswer> SubscribeAsync(QosMode mode, Position? position = null, int? intervalMs = null) => await _node.SubscribeAsync(
+    private async Task<SubscribeAnswer> SubscribeAsync(QosMode mode, Position? position = null) => await _node.SubscribeAsync(
         _node.Connect(_transport),
-        new SubscribeRequest { Topic = Room, Position = position, Qos = new QosRequest { Mode = mode, IntervalMs = intervalMs } });
+        new SubscribeRequest { Topic = Room, Position = position, Qos = new QosRequest { Mode = mode } });
 
     private async Task PublishAsync(params string[] entities)
     {

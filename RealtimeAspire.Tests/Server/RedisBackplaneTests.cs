@@ -91,6 +91,7 @@ public sealed class RedisBackplaneTests : BackplaneSpecification, IAsyncLifetime
         lonely.Backplane.Publish(third);
 
         await listener.HearsAsync(3);
+        await Until.TrueAsync(() => told.Count >= 2);
         Assert.Equal([BackplaneMessage.Write(first, 0).Length, BackplaneMessage.Write(third, 0).Length], told);
         // It may be busy for a while.
         time.Jump(TimeSpan.FromSeconds(20));
@@ -102,6 +103,20 @@ public sealed class RedisBackplaneTests : BackplaneSpecification, IAsyncLifetime
         var node = await RedisNode.ConnectedAsync(_redis!.ConnectionString);
         _nodes.Add(node);
         return node.Backplane;
+    }
+
+    private protected override async Task SettlesAsync(IReadOnlyList<(TopicKey Topic, bool IsJoined)> topics)
+    {
+        using var client = await ConnectionMultiplexer.ConnectAsync(_redis!.ConnectionString);
+        object[] question = ["NUMSUB", .. topics.Select(one => BackplaneMessage.ChannelOf(one.Topic))];
+        await Eventually.BecomesTrueAsync(
+            async () =>
+            {
+                // After each channel how many have it.
+                var answer = (RedisResult[])(await client.GetDatabase().ExecuteAsync("PUBSUB", question))!;
+                return topics.Index().All(one => (long)answer[(2 * one.Index) + 1] == (one.Item.IsJoined ? 1 : 0));
+            },
+            "A channel is not joined or left.");
     }
 }
 

@@ -326,14 +326,19 @@ public sealed class SubscribePathTests : IAsyncLifetime
     [Fact]
     public async Task A_reader_whose_token_is_refreshed_in_time_stays()
     {
+        var time = new HeldTime();
         var connection = _node.Connect(_transport);
-        connection.ExpireAt(TimeProvider.System.GetUtcNow(), TimeSpan.FromMilliseconds(200), TimeProvider.System, warns: true);
+        connection.ExpireAt(time.GetUtcNow(), TimeSpan.FromMilliseconds(200), time, warns: true);
+        time.GoOn(TimeSpan.Zero);
         await Until.TrueAsync(() => _transport.Controls.Any(control => control.Type == Control.Expiring));
 
-        connection.ExpireAt(TimeProvider.System.GetUtcNow().AddMilliseconds(600), TimeSpan.Zero, TimeProvider.System, warns: true);
-        await Until.TrueAsync(() => _transport.Controls.Count(control => control.Type == Control.Expiring) == 2);
+        connection.ExpireAt(time.GetUtcNow().AddMilliseconds(600), TimeSpan.Zero, time, warns: true);
+        time.GoOn(TimeSpan.FromMilliseconds(599));
+        // The first one's grace has long been over by now.
+        Assert.False(connection.HasClosed);
+        time.GoOn(TimeSpan.FromMilliseconds(1));
 
-        // The first one's grace has long been over by then.
+        await Until.TrueAsync(() => _transport.Controls.Count(control => control.Type == Control.Expiring) == 2);
         Assert.Equal(ErrorCode.TokenExpired, await _transport.Closed.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
     }
 

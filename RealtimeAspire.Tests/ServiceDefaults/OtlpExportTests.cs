@@ -67,12 +67,8 @@ public sealed class OtlpExportTests
             return collector;
         }
 
-        public async Task UntilAsync(string service, params string[] texts)
-        {
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-            while (!texts.All(text => _received.GetValueOrDefault(service, "").Contains(text, StringComparison.Ordinal)))
-                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, patience.Token);
-        }
+        public Task UntilAsync(string service, params string[] texts) => Eventually.BecomesTrueAsync(
+            () => texts.All(text => _received.GetValueOrDefault(service, "").Contains(text, StringComparison.Ordinal)), $"{service} is not sent all of it");
 
         public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 

@@ -42,14 +42,15 @@ internal sealed class ServiceDefaultsApp : IAsyncDisposable
     /// <summary>Of this server only, as others of the process write to the same source. A span ends shortly after the client has its answer.</summary>
     public async Task<IReadOnlyList<Activity>> RequestsAsync(int count)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-        while (true)
-        {
-            Activity[] requests = [.. AllSpans.Where(span => span.Kind == ActivityKind.Server && Equals(span.GetTagItem("server.port"), Url.Port))];
-            if (requests.Length >= count)
-                return requests;
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);
-        }
+        Activity[] requests = [];
+        await Eventually.BecomesTrueAsync(
+            () =>
+            {
+                requests = [.. AllSpans.Where(span => span.Kind == ActivityKind.Server && Equals(span.GetTagItem("server.port"), Url.Port))];
+                return requests.Length >= count;
+            },
+            $"not {count} requests have a span");
+        return requests;
     }
 
     public static async Task<ServiceDefaultsApp> StartAsync(

@@ -52,7 +52,7 @@ public sealed class Browser : IAsyncLifetime
         page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning")
-                complaints.Add(message.Text);
+                complaints.Add($"{message.Location} {message.Text}");
         };
         page.PageError += (_, error) => complaints.Add(error);
         return (page, complaints);
@@ -64,18 +64,11 @@ public sealed class Browser : IAsyncLifetime
     /// </summary>
     public async Task<IBrowserContext> OpenPlainAsync()
     {
-        var port = FreePort();
+        var port = FreePort.Next();
         _plain.Add(await _launch!([$"--remote-debugging-port={port}"]));
         var connected = await _playwright!.Chromium.ConnectOverCDPAsync($"http://127.0.0.1:{port}", new BrowserTypeConnectOverCDPOptions { NoDefaults = true });
         _plain.Insert(0, connected);
         return connected.Contexts[0];
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
-        listener.Start();
-        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static async Task<(string Program, Dictionary<string, string>? Environment)> LocateAsync()

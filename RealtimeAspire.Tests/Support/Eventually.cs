@@ -12,10 +12,20 @@ public static class Eventually
     {
         var limit = within ?? TimeSpan.FromSeconds(30);
         var started = TimeProvider.System.GetTimestamp();
-        while (!await condition())
+        while (true)
         {
-            if (TimeProvider.System.GetElapsedTime(started) > limit)
+            // Looked at before the condition is: what holds after a stall holds.
+            var isOver = TimeProvider.System.GetElapsedTime(started) > limit;
+            if (await condition())
+            {
+                return;
+            }
+
+            if (isOver)
+            {
                 throw new TimeoutException($"After {limit.TotalSeconds} s: {otherwise}");
+            }
+
             await Task.Delay(Pause, TimeProvider.System, Topology.Cancelled);
         }
     }

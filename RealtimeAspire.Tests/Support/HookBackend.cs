@@ -43,10 +43,10 @@ internal sealed class HookBackend : IAsyncDisposable
         return backend;
     }
 
-    /// <summary>The settings of a node that asks it.</summary>
+    /// <summary>The settings of a node that asks it and has the patience for its answer.</summary>
     public (string, string)[] Asks(string point, params (string Key, string Value)[] more) =>
     [
-        ("Realtime:Hooks:Secret", Secret), ($"Realtime:Hooks:{point}:Url", $"{Url}/{point}"),
+        ("Realtime:Hooks:Secret", Secret), ($"Realtime:Hooks:{point}:Url", $"{Url}/{point}"), ($"Realtime:Hooks:{point}:TimeoutMs", "10000"),
         .. more.Select(setting => ($"Realtime:Hooks:{point}:{setting.Key}", setting.Value)),
     ];
 

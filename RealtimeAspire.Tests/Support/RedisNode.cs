@@ -22,8 +22,8 @@ internal sealed class RedisNode : IAsyncDisposable
         var meters = _services.GetRequiredService<IMeterFactory>();
         Others = new OtherNodes(time);
         Commands = new RedisLink(connect, new RedisPing(), time, NullLogger<RedisLink>.Instance);
-        var channels = new RedisChannels(connect, Id, Others, time, NullLogger<RedisLink>.Instance, NullLogger<RedisChannels>.Instance);
-        Backplane = new RedisBackplane(channels, Commands, Id, Others, new RealtimeInstruments(meters), _tracing, time, NullLogger<RedisBackplane>.Instance);
+        Channels = new RedisChannels(connect, Id, Others, time, NullLogger<RedisLink>.Instance, NullLogger<RedisChannels>.Instance);
+        Backplane = new RedisBackplane(Channels, Commands, Id, Others, new RealtimeInstruments(meters), _tracing, time, NullLogger<RedisBackplane>.Instance);
         Backplane.Restored += () => Interlocked.Increment(ref _restored);
         _meters.InstrumentPublished = (instrument, listener) =>
         {
@@ -41,6 +41,8 @@ internal sealed class RedisNode : IAsyncDisposable
     public OtherNodes Others { get; }
 
     public RedisLink Commands { get; }
+
+    public RedisChannels Channels { get; }
 
     public RedisBackplane Backplane { get; }
 

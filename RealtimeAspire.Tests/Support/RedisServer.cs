@@ -52,7 +52,7 @@ public sealed class RedisServer : IAsyncDisposable
             settings.AddRange("requirepass", password);
         }
 
-        var server = new RedisServer(await LocateAsync(), port == 0 ? FreePort() : port, password, [.. settings]);
+        var server = new RedisServer(await LocateAsync(), port == 0 ? FreePort.Next() : port, password, [.. settings]);
         await server.RestartAsync();
         return server;
     }
@@ -152,13 +152,6 @@ public sealed class RedisServer : IAsyncDisposable
             // Not yet listening, or loading its data.
             return false;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     /// <summary>The same program that the app host runs: the machine's, else Debian's, fetched once into the user's cache.</summary>

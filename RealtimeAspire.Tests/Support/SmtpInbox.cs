@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using MimeKit;
 using SmtpServer;
 using SmtpServer.ComponentModel;
@@ -26,7 +25,7 @@ internal sealed class SmtpInbox : IAsyncDisposable
 
     public static SmtpInbox Start()
     {
-        var inbox = new SmtpInbox { Port = FreePort() };
+        var inbox = new SmtpInbox { Port = FreePort.Next() };
         var options = new SmtpServerOptionsBuilder().ServerName("localhost").Endpoint(end => end.Endpoint(new IPEndPoint(IPAddress.Loopback, inbox.Port))).Build();
         var services = new ServiceProvider();
         services.Add(new Store(inbox));
@@ -54,13 +53,6 @@ internal sealed class SmtpInbox : IAsyncDisposable
         }
 
         _stopped.Dispose();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private sealed class Store(SmtpInbox inbox) : MessageStore

@@ -139,7 +139,8 @@ public sealed class TcpProxy : IAsyncDisposable
 
                 var pair = new Pair(client, this) { IsSwallowed = _isHole };
                 _pairs[pair] = Task.CompletedTask;
-                _pairs[pair] = ForwardAsync(pair);
+                // Not where it has ended, and left, already.
+                _pairs.TryUpdate(pair, ForwardAsync(pair), Task.CompletedTask);
             }
         }
         catch (Exception) when (_stopping.IsCancellationRequested)

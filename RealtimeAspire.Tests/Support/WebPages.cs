@@ -1,3 +1,5 @@
+using System.Net.Http.Json;
+using System.Text.Json;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -91,6 +93,24 @@ internal static class WebPages
           for (const part of document.querySelectorAll("[api]")) part.setAttribute("api", "http://127.0.0.1:{{network.Port}}");
         });
         """);
+
+    /// <summary>Every node knows that somebody is muted in a room where he may write, or that he is no longer: they are told beside what pages show.</summary>
+    public static async Task IsMutedEverywhereAsync(this Topology topology, string room, string user, bool isMuted = true)
+    {
+        foreach (var node in topology.Nodes())
+        {
+            using var http = await topology.HttpAsync(user, node.Address);
+            await Eventually.BecomesTrueAsync(
+                async () =>
+                {
+                    // One way or the other it is refused: there is no such message.
+                    var reaction = new { @event = "chat:reaction", entityId = "999999", payload = new { emoji = "👍", on = true } };
+                    using var answer = await http.PostAsJsonAsync($"/topics/room:{room}/events", reaction, Topology.Cancelled);
+                    return (await answer.Content.ReadFromJsonAsync<JsonElement>(Topology.Cancelled)).GetProperty("code").GetString() == (isMuted ? "muted" : "message_not_found");
+                },
+                "a node does not know who is muted");
+        }
+    }
 
     /// <summary>A name that no other scenario has.</summary>
     public static string NewName(string prefix) => $"{prefix}-{Guid.NewGuid():n}"[..14];

@@ -48,7 +48,6 @@ internal sealed class TenantExport(NpgsqlDataSource dataSource, PostgresTopicLog
         var topics = await ReadTopicsAsync(after.Topic?.Value ?? "", cancellationToken);
         context.Response.ContentType = ContentType;
         context.Response.Headers.CacheControl = "no-store";
-        await context.Response.StartAsync(cancellationToken);
         try
         {
             while (topics.Count > 0)
@@ -62,7 +61,7 @@ internal sealed class TenantExport(NpgsqlDataSource dataSource, PostgresTopicLog
                 topics = topics.Count < TopicsAtOnce ? [] : [.. (await ReadTopicsAsync(topics[^1].Value, cancellationToken)).Skip(1)];
             }
         }
-        catch (RealtimeException)
+        catch (RealtimeException) when (context.Response.HasStarted)
         {
             // An answer that ends well is whole.
             context.Abort();

@@ -22,7 +22,7 @@ internal sealed partial class InboxSweep(Database database, TimeProvider time, I
           select e.ctid
             from (select n.tenant, n.notification_id from realtime.notifications n where {IsOld} order by n.expires_at limit $1) old
            cross join lateral (
-             select x.ctid from realtime.inbox_entries x where x.tenant = old.tenant and x.notification_id = old.notification_id limit $2 for update skip locked) e
+             select x.ctid from realtime.inbox_entries x where x.tenant = old.tenant and x.notification_id = old.notification_id order by x.user_id limit $2 for update skip locked) e
            limit $2))
         """;
 

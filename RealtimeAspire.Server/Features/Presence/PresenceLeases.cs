@@ -19,6 +19,20 @@ internal sealed class PresenceLeases(Func<Task<(bool WasKnown, IReadOnlySet<long
     /// <summary>Redis has forgotten this node: whatever it had there has to be written again.</summary>
     public event Action? Forgotten;
 
+    /// <summary>Whether nodes that live may have yet to say so, and to write again what they have.</summary>
+    public bool IsDisturbed
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return IsDisturbed_NeedsLock;
+            }
+        }
+    }
+
+    private bool IsDisturbed_NeedsLock => _disturbedAt is { } at && time.GetElapsedTime(at) < lease;
+
     public async Task BeatAsync()
     {
         var asOf = time.GetTimestamp();
@@ -48,7 +62,7 @@ internal sealed class PresenceLeases(Func<Task<(bool WasKnown, IReadOnlySet<long
     {
         lock (_lock)
         {
-            return _nodes is null || _nodes.Contains(node) || heardAt > _asOf || (_disturbedAt is { } at && time.GetElapsedTime(at) < lease);
+            return _nodes is null || _nodes.Contains(node) || heardAt > _asOf || IsDisturbed_NeedsLock;
         }
     }
 }

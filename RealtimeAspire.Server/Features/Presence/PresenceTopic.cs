@@ -198,10 +198,12 @@ internal sealed class PresenceTopic(TopicKey topic, PresenceContext context)
             return;
         }
 
+        // After Redis has forgotten everything nodes write again, each when it is back there.
+        var isDisturbed = context.Leases.IsDisturbed;
         foreach (var node in Known())
         {
-            // Twice in a row: after Redis has forgotten everything nodes write again in a moment.
-            if (versions.ContainsKey(node) || node == redis.Node || Section(node).Entries.IsEmpty)
+            // Twice in a row: what has been forgotten may be noticed only with the next beat.
+            if (isDisturbed || versions.ContainsKey(node) || node == redis.Node || Section(node).Entries.IsEmpty)
             {
                 _missing.Remove(node);
             }

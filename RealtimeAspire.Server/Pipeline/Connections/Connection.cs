@@ -39,6 +39,7 @@ internal sealed class Connection : IAsyncDisposable
     private ITimer? _expiry;
     private int _expiries;
     private Task _closing = Task.CompletedTask;
+    private ErrorCode? _reason;
     private bool _closed;
 
     /// <param name="caller">Who it is.</param>
@@ -112,6 +113,18 @@ internal sealed class Connection : IAsyncDisposable
             lock (_lock)
             {
                 return _closed;
+            }
+        }
+    }
+
+    /// <summary>Why it has been closed; null: it has not been.</summary>
+    public ErrorCode? ClosedFor
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _reason;
             }
         }
     }
@@ -369,7 +382,7 @@ internal sealed class Connection : IAsyncDisposable
                 return;
             }
 
-            _closed = true;
+            (_closed, _reason) = (true, reason);
             _closing = Background.Run(() => _transport.CloseAsync(reason));
         }
 

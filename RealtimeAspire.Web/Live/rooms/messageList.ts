@@ -18,6 +18,9 @@ const markedFor = 2_500;
 /** Milliseconds for which what comes is gathered before it is read out. */
 const gathered = 1_000;
 
+/** Of more than so many that come together only their number is read out, and of each so many characters. */
+const readOut = { messages: 3, characters: 300 };
+
 export interface MessageListEvents {
   retry(id: string): void;
   discard(id: string): void;
@@ -62,8 +65,8 @@ export class MessageList {
   #isWhole = true;
   #atBottom = true;
   #unseen = 0;
-  /** Who has written what has come and is not read out yet. */
-  #writers: string[] = [];
+  /** What has come and is not read out yet. */
+  #coming: { readonly writer: string; readonly item: HTMLElement }[] = [];
   #telling: ReturnType<typeof setTimeout> | undefined;
   #started = false;
   /** What has the focus may be taken away and come again. */
@@ -184,7 +187,7 @@ export class MessageList {
           drawn.element.classList.add("arriving");
           if (row.kind === "message" && !row.mine) {
             added++;
-            this.#writers.push(row.name);
+            this.#coming.push({ writer: row.name, item: drawn.element });
           }
         }
       }
@@ -202,12 +205,18 @@ export class MessageList {
     return added;
   }
 
-  /** To who does not see it. What it says is in the list, which the keyboard goes through. */
+  /** To who does not see it. */
   #tell(): void {
     this.#telling = undefined;
-    const writers = this.#writers.splice(0);
-    const from = new Set(writers).size === 1 ? ` from ${writers[0]}` : "";
-    this.#heard.replaceChildren(element("span", "", `${writers.length === 1 ? "New message" : `${writers.length} new messages`}${from}`));
+    const coming = this.#coming.splice(0);
+    const [first, ...others] = new Set(coming.map(({ writer }) => writer));
+    const lines = coming.length > readOut.messages
+      ? [`${coming.length} new messages${others.length === 0 ? ` from ${first}` : ""}`]
+      : coming.map(({ writer, item }) => {
+        const text = item.querySelector<HTMLElement>(".bubble:not(.deleted)")?.innerText ?? "";
+        return text === "" ? `New message from ${writer}` : `${writer}: ${Array.from(text).slice(0, readOut.characters).join("")}`;
+      });
+    this.#heard.replaceChildren(...lines.map(line => element("p", "", line)));
   }
 
   itemOf(offset: number): HTMLElement | null {
