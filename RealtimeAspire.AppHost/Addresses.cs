@@ -71,10 +71,16 @@ internal sealed record Addresses(int? Web, int? Api, int Dashboard)
         }
     }
 
+    /// <summary>Below those that the system gives out by itself: a connection of somebody else would take it before who it is for has started.</summary>
     private static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = Random.Shared.Next(20_000, 30_000);
+            if (IsFree(port))
+            {
+                return port;
+            }
+        }
     }
 }

@@ -133,11 +133,22 @@ internal sealed class Orchestrator(
         }
     }
 
+    /// <summary>Below those that the system gives out by itself: a connection of somebody else would take it before who it is for has started.</summary>
     internal static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(20_000, 30_000));
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it; another will do.
+            }
+        }
     }
 
     private async Task WatchAsync()
