@@ -15,7 +15,7 @@ internal sealed class UnreadBodies(RequestDelegate next)
 
     public async Task InvokeAsync(HttpContext context)
     {
-        if (IsLeftUnread(context.Request))
+        if (CannotBeDropped(context.Request))
         {
             context.Response.OnStarting(
                 static state =>
@@ -39,7 +39,7 @@ internal sealed class UnreadBodies(RequestDelegate next)
     }
 
     /// <summary>Longer than that, of unknown length, or not sent before it is asked for.</summary>
-    private static bool IsLeftUnread(HttpRequest request) =>
+    private static bool CannotBeDropped(HttpRequest request) =>
         HttpProtocol.IsHttp11(request.Protocol) && (request.ContentLength > MaxBytes || request.Headers.TransferEncoding.Count > 0 || request.Headers.Expect.Count > 0);
 
     /// <summary>Null: somebody has begun to read, so Kestrel knows what to do.</summary>
