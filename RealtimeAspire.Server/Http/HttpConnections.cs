@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
 using RealtimeAspire.Server.Pipeline.Authorization;
@@ -9,7 +10,12 @@ using RealtimeAspire.Server.Pipeline.Tenants;
 namespace RealtimeAspire.Server.Http;
 
 /// <summary>What a request needs that subscribes: a handler's parameters.</summary>
-internal sealed record HttpConnections(ConnectionFactory Connections, SubscribePath Path, Drain Drain, TenantRegistry Tenants, TimeProvider Time)
+internal sealed record HttpConnections(
+    [FromServices] ConnectionFactory Connections,
+    [FromServices] SubscribePath Path,
+    [FromServices] Drain Drain,
+    [FromServices] TenantRegistry Tenants,
+    [FromServices] TimeProvider Time)
 {
     /// <summary>A connection that ends with the request's token; its owner disposes it with the request.</summary>
     /// <exception cref="RealtimeException"><c>draining</c>, <c>too_many_connections</c>, <c>tenant_suspended</c>, <c>tenant_unknown</c>.</exception>

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using RealtimeAspire.Protocol;
 using RealtimeAspire.Server.Pipeline;
@@ -44,8 +45,8 @@ internal static class PollApi
     private static async Task<JsonHttpResult<PollAnswer>> PollAsync(
         HttpContext context,
         [AsParameters] HttpConnections connections,
-        [Description("The topics, at most 50.")] string[] topic,
-        [Description("Where the reader is in the topic of the same place, epoch:offset; empty: from now on.")] string[]? after,
+        [FromQuery, Description("The topics, at most 50.")] string[] topic,
+        [FromQuery, Description("Where the reader is in the topic of the same place, epoch:offset; empty: from now on.")] string[]? after,
         [Description("How many seconds to wait for an event where there is none, 0 to 55. Default: 0.")] int? wait)
     {
         var answers = await TopicPoll.ReadAsync(connections, context, TopicStart.Parse(topic, after ?? []), TopicPoll.ToWait(wait));

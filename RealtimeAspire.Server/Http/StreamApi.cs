@@ -47,10 +47,10 @@ internal static class StreamApi
     private static async Task StreamAsync(
         HttpContext context,
         [AsParameters] HttpConnections connections,
-        [Description("The topics, at most 50.")] string[] topic,
-        [Description("Where the reader is in the topic of the same place, epoch:offset; empty: from now on.")] string[]? after,
+        [FromQuery, Description("The topics, at most 50.")] string[] topic,
+        [FromQuery, Description("Where the reader is in the topic of the same place, epoch:offset; empty: from now on.")] string[]? after,
         [Description("Topics without a position begin with the newest so many events.")] int? rewind,
-        [Description("What the reader is told of who is on the topic of the same place: none, occupancy or members; empty: none.")] string[]? presence,
+        [FromQuery, Description("What the reader is told of who is on the topic of the same place: none, occupancy or members; empty: none.")] string[]? presence,
         [FromHeader(Name = "Last-Event-ID"), Description("The id of the last frame that was read; it takes the place of after and rewind.")] string? lastId,
         [Description("As the header Last-Event-ID, which counts more, for readers that cannot set it.")] string? lastEventId)
     {

@@ -75,7 +75,7 @@ public sealed class BrowserScenarios(Topology topology, Browser browser) : IClas
         var (page, _) = await browser.OpenAsync(1400, 850);
         await page.GotoAsync(topology.DashboardLogin);
         foreach (var name in (string[])["redis", "postgres", "realtime", "web"])
-            await Expect(page.GetByText(name, new() { Exact = true }).First).ToBeVisibleAsync(new() { Timeout = 20_000 });
+            await Expect(page.GetByText(name, new() { Exact = true }).First).ToBeVisibleAsync();
         foreach (var node in topology.Nodes())
             await Expect(page.GetByText(node.ResourceId, new() { Exact = true }).First).ToBeVisibleAsync();
         await page.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, "dashboard.png") });

@@ -156,7 +156,7 @@ public sealed class ChatPageScenarios(Topology topology, Browser browser) : ICla
         await Eventually.BecomesTrueAsync(
             async () => (await http.GetStringAsync($"/rooms/{room}/positions", Topology.Cancelled)).Contains("\"ada\"", StringComparison.Ordinal), "what is on the screen is not read");
         await ada.GotoAsync(topology.Web.ToString());
-        await Expect(grace.GetByTestId("people")).ToHaveTextAsync("1 here", new() { Timeout = 30_000 });
+        await Expect(grace.GetByTestId("people")).ToHaveTextAsync("1 here");
         await grace.SayAsync("are you there?");
         await grace.SayAsync("well then");
         await Expect(grace.Stored()).ToHaveCountAsync(3);
@@ -261,6 +261,6 @@ public sealed class ChatPageScenarios(Topology topology, Browser browser) : ICla
         await desk.RunAndWaitForResponseAsync(() => desk.ReloadAsync(), response => response.Url.EndsWith("/inbox", StringComparison.Ordinal) && response.Status == 503);
         await Expect(desk.GetByTestId("bell-button")).ToBeHiddenAsync();
         await desk.UnrouteAsync("**/inbox");
-        await Expect(desk.GetByTestId("bell-button")).ToBeVisibleAsync(new() { Timeout = 20_000 });
+        await Expect(desk.GetByTestId("bell-button")).ToBeVisibleAsync();
     }
 }

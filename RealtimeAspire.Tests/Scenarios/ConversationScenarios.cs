@@ -134,7 +134,7 @@ public sealed class ConversationScenarios(Topology topology, Browser browser) : 
         await Expect(ada.GetByTestId("room-said")).ToHaveTextAsync("The log is away.");
         await Expect(messages).ToHaveCountAsync(0);
         await ada.UnrouteAsync("**/thread*");
-        await Expect(messages).ToHaveTextAsync(["Who brings the wine?", "Not me"], new() { Timeout = 20_000 });
+        await Expect(messages).ToHaveTextAsync(["Who brings the wine?", "Not me"]);
 
         async Task AnswerAsync(string text)
         {
@@ -186,11 +186,11 @@ public sealed class ConversationScenarios(Topology topology, Browser browser) : 
         using var eve = await topology.HttpAsync("eve");
         using var delivered = await eve.PostAsync(new Uri($"/rooms/{room}/delivered", UriKind.Relative), new StringContent("{\"offset\":1}", System.Text.Encoding.UTF8, "application/json"), Topology.Cancelled);
         Assert.True(delivered.IsSuccessStatusCode);
-        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Delivered to 1", new() { Timeout = 20_000 });
+        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Delivered to 1");
         var (grace, _) = await browser.EnterAsync(topology, "grace", room, isPhone: true);
-        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Read by 1", new() { Timeout = 20_000 });
+        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Read by 1");
         await ada.SayAsync("good");
-        await Expect(ada.GetByTestId("status")).ToContainTextAsync(["Read by 1"], new() { Timeout = 20_000 });
+        await Expect(ada.GetByTestId("status")).ToContainTextAsync(["Read by 1"]);
         Assert.Empty(complaints);
     }
 

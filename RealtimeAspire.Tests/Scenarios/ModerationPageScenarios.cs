@@ -78,7 +78,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
 
         await ada.GetByTestId("people").ClickAsync();
         await Expect(ada.GetByTestId("mute").Filter(new() { HasText = muted[0] })).ToHaveCountAsync(1);
-        await Expect(ada.GetByTestId("mute").Filter(new() { HasText = muted[0] })).ToHaveCountAsync(0, new() { Timeout = 15_000 });
+        await Expect(ada.GetByTestId("mute").Filter(new() { HasText = muted[0] })).ToHaveCountAsync(0);
 
         var (phone, _) = await browser.EnterAsync(topology, _owner, _room, isPhone: true);
         await phone.GetByTestId("people").ClickAsync();
@@ -101,7 +101,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
         await ada.GetByTestId("dialog-act").ClickAsync();
         await joe.IsOutAsync();
         await joe.ShotAsync("kicked-phone");
-        await Expect(ada.GetByTestId("person")).ToHaveCountAsync(1, new() { Timeout = 30_000 });
+        await Expect(ada.GetByTestId("person")).ToHaveCountAsync(1);
         await ada.SayAsync("not for him");
         await Expect(ada.Stored()).ToHaveCountAsync(2);
         await Expect(joe.GetByText("not for him")).ToHaveCountAsync(0);
@@ -204,7 +204,7 @@ public sealed class ModerationPageScenarios(Topology topology, Browser browser) 
             await ada.SayAsync(text);
         }
 
-        await Expect(ada.Stored()).ToHaveCountAsync(4, new() { Timeout = 30_000 });
+        await Expect(ada.Stored()).ToHaveCountAsync(4);
         await Expect(joe.Stored()).ToHaveCountAsync(4);
         var messages = (await http.GetFromJsonAsync<JsonElement>($"/rooms/{_room}/messages", Topology.Cancelled)).GetProperty("messages").EnumerateArray()
             .ToDictionary(message => message.GetProperty("text").GetString()!, message => message.GetProperty("at").GetDateTimeOffset());

@@ -31,20 +31,20 @@ public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IC
         await Expect(transport).ToHaveTextAsync("WebSocket");
 
         await page.GetByTestId("lab-block-websocket").ClickAsync();
-        await Expect(transport).ToContainTextAsync("stream", new() { Timeout = 20_000 });
+        await Expect(transport).ToContainTextAsync("stream");
         await page.GetByTestId("server-publish").ClickAsync();
         await page.GetByTestId("lab-publish").ClickAsync();
         await RequireAsync(page, room, 2);
 
         await page.GetByTestId("lab-block-streams").ClickAsync();
-        await Expect(transport).ToContainTextAsync("polls", new() { Timeout = 20_000 });
+        await Expect(transport).ToContainTextAsync("polls");
         await page.GetByTestId("server-publish").ClickAsync();
         await page.GetByTestId("lab-publish").ClickAsync();
         await RequireAsync(page, room, 4);
 
         await page.GetByTestId("lab-block-streams").ClickAsync();
         await page.GetByTestId("lab-block-websocket").ClickAsync();
-        await Expect(transport).ToHaveTextAsync("WebSocket", new() { Timeout = 20_000 });
+        await Expect(transport).ToHaveTextAsync("WebSocket");
         await page.GetByTestId("lab-publish").ClickAsync();
         await RequireAsync(page, room, 5);
     }
@@ -164,7 +164,7 @@ public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IC
 
         await page.ReloadAsync();
         await ShowsAsync(page, "connected");
-        await Expect(page.GetByTestId("lab-outcome")).ToContainTextAsync("stored at 3", new() { Timeout = 15_000 });
+        await Expect(page.GetByTestId("lab-outcome")).ToContainTextAsync("stored at 3");
         await Expect(page.GetByTestId("lab-recovery")).ToContainTextAsync("recovered");
         await Expect(page.GetByTestId("lab-check")).ToHaveTextAsync("In order, each once: 2 of 2");
     }
@@ -269,7 +269,7 @@ public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IC
     /// <summary>So many events are in the topic, and both readers have each once and in order.</summary>
     private async Task RequireAsync(IPage page, string room, int count)
     {
-        await Expect(page.GetByTestId("lab-check")).ToHaveTextAsync($"In order, each once: {count} of {count}", new() { Timeout = 30_000 });
+        await Expect(page.GetByTestId("lab-check")).ToHaveTextAsync($"In order, each once: {count} of {count}");
         await Expect(page.GetByTestId("lab-event").First).ToHaveAttributeAsync("data-offset", $"{count}");
         await Expect(page.GetByTestId("server-event").First).ToHaveAttributeAsync("data-offset", $"{count}");
         var position = await page.GetByTestId("lab-position").TextContentAsync();

@@ -9,9 +9,6 @@ namespace RealtimeAspire.Tests.Scenarios;
 [Collection(SharedTopology.Name)]
 public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
 {
-    /// <summary>Longer than who is gone lingers and than the list waits until it asks again, on a busy machine.</summary>
-    private const float Later = 40_000;
-
     [Fact]
     public async Task The_list_of_rooms_says_how_those_are_with_whom_one_shares_one_and_nothing_moves_when_it_is_known()
     {
@@ -64,10 +61,10 @@ public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser) :
 
         // He is somewhere, then does not want to be disturbed: asked for again.
         var (his, _) = await browser.EnterAsync(topology, bob, WebPages.NewName("elsewhere"), isPhone: true);
-        await Expect(StatusOf(desk, bob)).ToHaveAttributeAsync("data-status", "online", new() { Timeout = Later });
+        await Expect(StatusOf(desk, bob)).ToHaveAttributeAsync("data-status", "online");
         using var bobs = await topology.HttpAsync(bob);
         await ChooseAsync(bobs, "dnd");
-        await Expect(StatusOf(desk, bob)).ToHaveAttributeAsync("data-status", "dnd", new() { Timeout = Later });
+        await Expect(StatusOf(desk, bob)).ToHaveAttributeAsync("data-status", "dnd");
         await Expect(desk.GetByRole(AriaRole.Link, new() { Name = $"{bob} Do not disturb" })).ToBeVisibleAsync();
         await desk.ShotAsync("people-list-desktop");
 
@@ -112,7 +109,7 @@ public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser) :
         await his.ShotAsync("authors-phone");
 
         // What is there now is there afterwards, and what is read out stays as it was.
-        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Read by 1", new() { Timeout = 20_000 });
+        await Expect(ada.GetByTestId("status")).ToContainTextAsync("Read by 1");
         await ada.EvaluateAsync("() => { for (const one of document.querySelectorAll('.message .content')) one.wasThere = true; }");
         var before = (await BoxAsync(ada.Message("good morning")), await BoxAsync(ada.Message("I am")), await ada.GetByTestId("messages").InnerTextAsync());
         using var bobs = await topology.HttpAsync(bob);
@@ -120,7 +117,7 @@ public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser) :
         await Expect(dot).ToHaveAttributeAsync("data-status", "dnd");
         await ada.ShotAsync("authors-desktop");
         await his.Context.CloseAsync();
-        await Expect(dot).ToBeHiddenAsync(new() { Timeout = Later });
+        await Expect(dot).ToBeHiddenAsync();
         Assert.Equal(before, (await BoxAsync(ada.Message("good morning")), await BoxAsync(ada.Message("I am")), await ada.GetByTestId("messages").InnerTextAsync()));
         Assert.Equal(0, await ada.EvaluateAsync<int>("() => [...document.querySelectorAll('.message .content')].filter(one => !one.wasThere).length"));
         Assert.Empty(complaints);
@@ -183,7 +180,7 @@ public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser) :
             return await StatusOf(page, user).GetAttributeAsync("data-status") == status;
         },
         $"the list does not say that he is {status}",
-        TimeSpan.FromMilliseconds(Later));
+        TimeSpan.FromMinutes(1));
 
     private static async Task ScrollToAsync(IPage page, string user) =>
         await page.EvaluateAsync("user => document.querySelector(`person-status[user='${user}']`)?.scrollIntoView({ block: 'center' })", user);

@@ -69,7 +69,7 @@ public sealed class PeoplePageScenarios(Topology topology, Browser browser) : IC
         await bob.Locator(name).EvaluateAsync("one => document.querySelector('h1').append(one.cloneNode(true))");
         await phone.Context.CloseAsync();
         await desk.Context.CloseAsync();
-        await Expect(seen).ToHaveCountAsync(0, new() { Timeout = 30_000 });
+        await Expect(seen).ToHaveCountAsync(0);
         await bob.Locator(name).ClickAsync();
         await Expect(bob.GetByTestId("person-card")).ToContainTextAsync("Last seen");
         await ShootAsync(bob, "last-seen-desktop");

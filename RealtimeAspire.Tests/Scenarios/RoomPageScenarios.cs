@@ -33,11 +33,11 @@ public sealed class RoomPageScenarios(Topology topology, Browser browser) : ICla
         await page.SayAsync("two");
         await Expect(page.GetByTestId("message")).ToHaveCountAsync(2);
         await page.ReloadAsync();
-        await Expect(page.GetByTestId("message-text")).ToHaveTextAsync(["one", "two"], new() { Timeout = 15_000 });
+        await Expect(page.GetByTestId("message-text")).ToHaveTextAsync(["one", "two"]);
         await Expect(page.Stored()).ToHaveCountAsync(0);
 
         network.EndRefusing();
-        await Expect(page.Stored()).ToHaveCountAsync(2, new() { Timeout = 30_000 });
+        await Expect(page.Stored()).ToHaveCountAsync(2);
         await Expect(page.GetByTestId("message-text")).ToHaveTextAsync(["one", "two"]);
         var offsets = await page.OffsetsAsync();
         Assert.Equal([1, 2], offsets);

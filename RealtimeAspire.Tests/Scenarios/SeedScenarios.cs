@@ -34,8 +34,8 @@ public sealed class SeedScenarios(Browser browser) : IClassFixture<Browser>
         await page.GotoAsync(web.ToString());
         await page.GetByTestId("name").FillAsync("ada");
         await page.GetByTestId("sign-in").ClickAsync();
-        await Expect(page.Locator("[data-testid=room]")).ToHaveCountAsync(3, new() { Timeout = 30_000 });
-        await Expect(page.GetByTestId("bell-count")).ToHaveTextAsync("3", new() { Timeout = 30_000 });
+        await Expect(page.Locator("[data-testid=room]")).ToHaveCountAsync(3);
+        await Expect(page.GetByTestId("bell-count")).ToHaveTextAsync("3");
         await page.GotoAsync(new Uri(web, "/rooms/general").ToString());
         await Expect(page.GetByText("Who brings what to the lunch on Friday?")).ToBeVisibleAsync();
         await page.ScreenshotAsync(new() { Path = Path.Combine(Browser.Screenshots, "seed-room-desktop.png") });

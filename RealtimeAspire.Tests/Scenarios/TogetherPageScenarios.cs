@@ -74,7 +74,7 @@ public sealed class TogetherPageScenarios(Topology topology, Browser browser, IT
         await KeepMovingAsync(grace);
         await Expect(CursorOf(late, "grace")).ToBeVisibleAsync();
         await grace.Context.CloseAsync();
-        await Expect(CursorOf(late, "grace")).ToHaveCountAsync(0, new() { Timeout = 30_000 });
+        await Expect(CursorOf(late, "grace")).ToHaveCountAsync(0);
         await Expect(late.Locator("[data-testid=together-people] [data-user=grace]")).ToHaveCountAsync(0);
         await Expect(late.GetByTestId("together-said-people")).ToHaveTextAsync("grace has left");
         Assert.Empty(complaints);
@@ -196,9 +196,9 @@ public sealed class TogetherPageScenarios(Topology topology, Browser browser, IT
         return (page, complaints);
     }
 
-    private static Task IsOpenAsync(IPage page) => Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-open", "true", new() { Timeout = 15_000 });
+    private static Task IsOpenAsync(IPage page) => Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-open", "true");
 
-    private static Task HasAsync(IPage page, int count) => Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-count", $"{count}", new() { Timeout = 15_000 });
+    private static Task HasAsync(IPage page, int count) => Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-count", $"{count}");
 
     private static ILocator CursorOf(IPage page, string user) => page.Locator($"[data-testid=cursor][data-user={user}]");
 
@@ -264,7 +264,7 @@ public sealed class TogetherPageScenarios(Topology topology, Browser browser, IT
         foreach (var page in pages)
         {
             await HasAsync(page, count);
-            await Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-waiting", "0", new() { Timeout = 15_000 });
+            await Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-waiting", "0");
         }
 
         await Eventually.BecomesTrueAsync(

@@ -105,7 +105,7 @@ public sealed class TwoTabScenarios(Topology topology, Browser browser, ITestOut
         network.EndRefusing();
         await behind.SendAsync("Network.emulateNetworkConditions", Conditions(isOffline: false));
         await page.BecomesAsync("connected");
-        await Expect(page.Locator("[data-testid=message]:not([data-offset])")).ToHaveCountAsync(0, new() { Timeout = 30_000 });
+        await Expect(page.Locator("[data-testid=message]:not([data-offset])")).ToHaveCountAsync(0);
 
         static Dictionary<string, object> Conditions(bool isOffline) =>
             new() { ["offline"] = isOffline, ["latency"] = 0, ["downloadThroughput"] = -1, ["uploadThroughput"] = -1 };
@@ -113,7 +113,7 @@ public sealed class TwoTabScenarios(Topology topology, Browser browser, ITestOut
 
     private static async Task RequireAsync(IPage page, string[] history, int atLeast)
     {
-        await Expect(page.Locator($"[data-testid=message][data-offset='{history.Length}']")).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        await Expect(page.Locator($"[data-testid=message][data-offset='{history.Length}']")).ToBeVisibleAsync();
         await Expect(page.Locator("[data-testid=message]:not([data-offset])")).ToHaveCountAsync(0);
         var offsets = await page.OffsetsAsync();
         Assert.True(offsets.Length >= atLeast, $"{offsets.Length} of at least {atLeast} messages are shown.");

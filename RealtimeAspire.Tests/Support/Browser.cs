@@ -8,6 +8,9 @@ namespace RealtimeAspire.Tests.Support;
 /// <summary>A real headless Chromium: the system's, else Debian's package, fetched once into the user's cache.</summary>
 public sealed class Browser : IAsyncLifetime
 {
+    // For the run that goes wrong: longer than anything lingers that a page shows, on a busy machine.
+    private const float WaitMilliseconds = 60_000;
+
     private readonly List<IBrowser> _plain = [];
     private IPlaywright? _playwright;
     private IBrowser? _browser;
@@ -20,6 +23,7 @@ public sealed class Browser : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        Assertions.SetDefaultExpectTimeout(WaitMilliseconds);
         var (program, environment) = await LocateAsync();
         _playwright = await Playwright.CreateAsync();
         _launch = more => _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions

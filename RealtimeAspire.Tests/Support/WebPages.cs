@@ -38,7 +38,7 @@ internal static class WebPages
     }
 
     /// <summary>The connection's state, as the page shows it.</summary>
-    public static Task BecomesAsync(this IPage page, string state, float within = 30_000) =>
+    public static Task BecomesAsync(this IPage page, string state, float? within = null) =>
         Expect(page.GetByTestId("connection-state")).ToHaveAttributeAsync("data-state", state, new() { Timeout = within });
 
     /// <summary>Messages that the topic has, beside those that wait.</summary>
