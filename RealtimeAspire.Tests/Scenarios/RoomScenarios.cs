@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using RealtimeAspire.Server;
 using RealtimeAspire.Server.Features.Chat;
 using RealtimeAspire.Server.Features.Chat.Files;
@@ -96,6 +97,26 @@ public sealed class RoomScenarios(TwoNodes nodes) : RoomOnTwoNodes(nodes)
             using var found = await SendAsync(node, user, HttpMethod.Get, $"/search?q={Room}");
             return (await ReadAsync(found)).GetProperty("found").GetArrayLength();
         }
+    }
+
+    [Fact]
+    public async Task What_was_said_is_found_in_all_rooms_although_its_room_is_still_being_read()
+    {
+        await SayAsync("ada", $"something of {Room}");
+        Assert.Single((await GetAsync(Nodes.First, "ada", "messages")).GetProperty("messages").EnumerateArray());
+        await using var reader = await Nodes.Database.ConnectAsync();
+        await using var transaction = await reader.BeginTransactionAsync(Topology.Cancelled);
+        await using (var hold = new NpgsqlCommand(
+            "select 1 from realtime.chat_projections where topic_id = (select topic_id from realtime.topics where topic = $1) for update", reader) { Parameters = { new() { Value = $"room:{Room}" } } })
+            Assert.Equal(1, await hold.ExecuteScalarAsync(Topology.Cancelled));
+        await SayAsync("ada", $"more of {Room}");
+
+        var search = SendAsync(Nodes.First, "ada", HttpMethod.Get, $"/search?q={Room}");
+        await Eventually.BecomesTrueAsync(
+            async () => search.IsCompleted || await Nodes.Database.ReadAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0, "nobody waits for it");
+        await transaction.CommitAsync(Topology.Cancelled);
+        using var found = await search;
+        Assert.Equal(2, (await ReadAsync(found)).GetProperty("found").GetArrayLength());
     }
 
     [Fact]

@@ -75,6 +75,36 @@ internal sealed partial class ChatProjector(
         }
     }
 
+    /// <summary>As <see cref="CatchUpAsync"/> for those of many rooms that are behind. One that does not get there, or not in time, is shown as it was.</summary>
+    public async Task TryCatchUpAsync(string tenant, IEnumerable<RoomRow> rooms, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(ReadTime, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            foreach (var room in rooms.Where(static room => room.State is { IsBehind: true }))
+            {
+                await TryCatchUpAsync(new TopicKey(tenant, room.Topic), either.Token);
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The answer is of what there is by now.
+        }
+    }
+
+    private async Task TryCatchUpAsync(TopicKey topic, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await CatchUpAsync(topic, cancellationToken);
+        }
+        catch (RealtimeException)
+        {
+            // The others have their own.
+        }
+    }
+
     /// <summary>Forgets what was made of a room's log, and makes it again.</summary>
     /// <exception cref="RealtimeException"><c>log_unavailable</c>, <c>overloaded</c>.</exception>
     public async Task RebuildAsync(TopicKey topic, CancellationToken cancellationToken)

@@ -15,17 +15,26 @@ internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPosi
         """;
 
     /// <exception cref="RealtimeException"><c>not_found</c>, <c>log_unavailable</c>, <c>overloaded</c>.</exception>
-    public async Task<Room> DescribeAsync(Caller caller, TopicKey topic, CancellationToken cancellationToken) =>
-        (await DescribeAsync(caller, [await rooms.FindAsync(topic, cancellationToken) ?? throw new RealtimeException(ErrorCode.NotFound, "There is no such room.")], cancellationToken))[0];
-
-    /// <exception cref="RealtimeException"><c>log_unavailable</c>, <c>overloaded</c>.</exception>
-    public async Task<IReadOnlyList<Room>> DescribeAsync(Caller caller, IReadOnlyList<RoomRow> rows, CancellationToken cancellationToken)
+    public async Task<Room> DescribeAsync(Caller caller, TopicKey topic, CancellationToken cancellationToken)
     {
-        foreach (var row in rows.Where(static row => row.State is { IsBehind: true }))
+        var row = await rooms.FindAsync(topic, cancellationToken) ?? throw new RealtimeException(ErrorCode.NotFound, "There is no such room.");
+        if (row.State is { IsBehind: true })
         {
-            await CatchUpAsync(new TopicKey(caller.Tenant, row.Topic), isOnlyOne: rows.Count == 1, cancellationToken);
+            await projector.CatchUpAsync(topic, cancellationToken);
         }
 
+        return (await ReadAsync(caller, [row], cancellationToken))[0];
+    }
+
+    /// <exception cref="RealtimeException"><c>log_unavailable</c>.</exception>
+    public async Task<IReadOnlyList<Room>> DescribeAsync(Caller caller, IReadOnlyList<RoomRow> rows, CancellationToken cancellationToken)
+    {
+        await projector.TryCatchUpAsync(caller.Tenant, rows, cancellationToken);
+        return await ReadAsync(caller, rows, cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<Room>> ReadAsync(Caller caller, IReadOnlyList<RoomRow> rows, CancellationToken cancellationToken)
+    {
         var spoken = rows.Where(static row => row.State is not null).ToList();
         var open = spoken.Where(row => door.MayGlance(caller, row.Topic)).ToList();
         var unread = await positions.CountUnreadAsync(caller, [.. spoken.Select(static row => (row.Topic, row.State!))], cancellationToken);
@@ -43,19 +52,6 @@ internal sealed class RoomDetails(RoomStore rooms, AccessStore members, ReadPosi
             row.State is { } state ? unread.GetValueOrDefault(state.TopicId) : default,
             row.State is { } at ? last.GetValueOrDefault(at.TopicId) : null,
             counts.GetValueOrDefault(row.Topic.Value)))];
-    }
-
-    /// <summary>In a list a room whose messages cannot be made of its log now is shown as it was.</summary>
-    private async Task CatchUpAsync(TopicKey topic, bool isOnlyOne, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await projector.CatchUpAsync(topic, cancellationToken);
-        }
-        catch (RealtimeException) when (!isOnlyOne)
-        {
-            // The others have their own.
-        }
     }
 
     private Room ToRoom(Caller caller, RoomRow row, Unread unread, RoomMessage? last, long count) => new(

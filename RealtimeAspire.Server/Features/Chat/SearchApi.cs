@@ -73,6 +73,7 @@ internal static class SearchApi
         TopicAccess access,
         TopicCatalog topics,
         Memberships memberships,
+        ChatProjector projector,
         MessageSearch search,
         [Description("Words; \"in quotes\" they follow one another, or and - mean what they do elsewhere.")] string? q,
         [Description("The most of them, 1 to 100. Default: 20.")] int? limit)
@@ -81,8 +82,9 @@ internal static class SearchApi
         var caller = Caller.From(context.User);
         limits.AdmitPage(caller, MaxRooms);
         var all = await rooms.ListAsync(caller, DateTimeOffset.MaxValue, "", MaxRooms, context.RequestAborted);
-        var mine = all.Where(room => room.State is not null && access.MayReadHistory(caller, topics.Get(room.Topic), room.Topic))
-            .Select(room => new SearchedRoom(room.Topic, room.State!.TopicId, memberships.HorizonOf(caller, room.Topic), room.State.Tip + 1)).ToList();
+        var open = all.Where(room => room.State is not null && access.MayReadHistory(caller, topics.Get(room.Topic), room.Topic)).ToList();
+        await projector.TryCatchUpAsync(caller.Tenant, open, context.RequestAborted);
+        var mine = open.Select(room => new SearchedRoom(room.Topic, room.State!.TopicId, memberships.HorizonOf(caller, room.Topic), room.State.Tip + 1)).ToList();
         var found = await search.FindAsync(caller.Tenant, mine, query, size, context.RequestAborted);
         var shown = new HashSet<string>(StringComparer.Ordinal);
         foreach (var room in found.Select(static one => one.Room).Distinct(StringComparer.Ordinal))
