@@ -7,7 +7,7 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Who may do what, over two nodes and the real Postgres: each change counts on both within a second.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class AccessScenarios(Topology topology)
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);

@@ -8,13 +8,6 @@ using System.Text.RegularExpressions;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
-/// <summary>How soon something happens is promised of a machine that is not busy with something else, so these run alone.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class WithTheMachineToThemselves
-{
-    public const string Name = "alone";
-}
-
 /// <summary>The app host as a process of its own, as a developer runs it. Every process below it carries a mark in its environment.</summary>
 [Collection(WithTheMachineToThemselves.Name)]
 public sealed partial class AppHostScenarios

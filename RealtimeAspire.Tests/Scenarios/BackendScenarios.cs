@@ -6,7 +6,7 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>A backend with a service key asks one node, and what it asks for is done on both.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class BackendScenarios(Topology topology)
 {
     private const int CloseMessage = 7;

@@ -7,8 +7,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What people see of commands and bots on the room's page.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class BotPageScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class BotPageScenarios(Topology topology, Browser browser)
 {
     private readonly string _room = WebPages.NewName("weather");
 

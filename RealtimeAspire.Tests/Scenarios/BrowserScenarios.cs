@@ -3,8 +3,8 @@ using static Microsoft.Playwright.Assertions;
 
 namespace RealtimeAspire.Tests.Scenarios;
 
-[Collection(SharedTopology.Name)]
-public sealed class BrowserScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class BrowserScenarios(Topology topology, Browser browser)
 {
     [Fact]
     public async Task A_message_typed_in_one_page_appears_in_another()

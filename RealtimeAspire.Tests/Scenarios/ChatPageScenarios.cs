@@ -7,8 +7,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What people do to messages on the room's page, and what others see of it.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class ChatPageScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class ChatPageScenarios(Topology topology, Browser browser)
 {
     private const int Said = 130;
 

@@ -6,8 +6,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>How people answer one another on the room's page, and find their way in what was said.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class ConversationScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class ConversationScenarios(Topology topology, Browser browser)
 {
     private const int Said = 260;
     private const string Scroller = "[data-part=room] [data-part=scroller]";

@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Accounts, refresh tokens and revocations on real nodes with a real database.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class IdentityScenarios(Topology topology) : IAsyncLifetime
 {
     private const string Password = "correct horse battery";

@@ -6,7 +6,7 @@ using RealtimeAspire.Benchmarks.Load;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>One client does what it can to a node, and others go on. How much slower they are the benchmark <c>isolation</c> says.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class IsolationScenarios(Topology topology, ITestOutputHelper output)
 {
     private const int EventsUnderEachStorm = 50;

@@ -5,8 +5,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What users write is shown, and never becomes part of the page.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class MarkupScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class MarkupScenarios(Topology topology, Browser browser)
 {
     /// <summary>Each of them sets a mark, or opens a dialog, where it is taken for markup or for a script.</summary>
     private static readonly string[] Attacks =

@@ -6,8 +6,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>How people come into a room and leave it on its page, and what its moderators see and do there.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class ModerationPageScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class ModerationPageScenarios(Topology topology, Browser browser)
 {
     /// <summary>More than a page of mutes has.</summary>
     private const int Many = 52;

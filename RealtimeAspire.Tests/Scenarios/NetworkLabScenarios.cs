@@ -6,8 +6,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Each button of the network lab does what it says, and leads back to a connection that has missed nothing.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class NetworkLabScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class NetworkLabScenarios(Topology topology, Browser browser)
 {
     private const int Burst = 50;
 

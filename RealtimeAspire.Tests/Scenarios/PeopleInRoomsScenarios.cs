@@ -6,8 +6,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>How people are, where one writes to them: in the list of rooms, and at what they have written.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class PeopleInRoomsScenarios(Topology topology, Browser browser)
 {
     [Fact]
     public async Task The_list_of_rooms_says_how_those_are_with_whom_one_shares_one_and_nothing_moves_when_it_is_known()

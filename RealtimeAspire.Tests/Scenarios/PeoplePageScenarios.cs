@@ -5,8 +5,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>How people are, as they say it and as others see it; and what they want to be told of.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class PeoplePageScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class PeoplePageScenarios(Topology topology, Browser browser)
 {
     [Fact]
     public async Task A_status_is_chosen_once_for_all_devices_and_seen_by_others_and_who_looks_away_is_away()

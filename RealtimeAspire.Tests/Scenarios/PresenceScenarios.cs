@@ -6,7 +6,7 @@ using RealtimeAspire.Tests.Server.Presence;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Who is on a topic, as two nodes know it when one of them, or Redis, is killed. They are beside the topology's own; their leases and graces are short.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class PresenceScenarios(Topology topology)
 {
     private const int Present = 500;

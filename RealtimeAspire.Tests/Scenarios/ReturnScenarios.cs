@@ -5,7 +5,7 @@ using RealtimeAspire.Protocol;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Everybody who was at a node that dies, at the door of another.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class ReturnScenarios(Topology topology, ITestOutputHelper output)
 {
     private const int Clients = 1_000;

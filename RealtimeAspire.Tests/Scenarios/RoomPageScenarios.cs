@@ -5,8 +5,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>The room's page when its connection, its session or its user goes away.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class RoomPageScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class RoomPageScenarios(Topology topology, Browser browser)
 {
     private const string CountWaiting = """
         async () => {

@@ -4,8 +4,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What stands beside a conversation: pins, search, people, files, and what moderators do.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class RoomPanelScenarios(Topology topology, Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class RoomPanelScenarios(Topology topology, Browser browser)
 {
     /// <summary>A picture, 640 by 480.</summary>
     internal const string Picture = """

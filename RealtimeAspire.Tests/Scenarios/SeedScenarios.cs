@@ -8,8 +8,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What a first run with <c>--seed</c> looks like. It has a topology of its own: it is about one that is new.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class SeedScenarios(Browser browser) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class SeedScenarios(Browser browser)
 {
     private static readonly string[] Places = ["room:general", "room:launch", "room:code-review", "canvas:main", "user:ada"];
 

@@ -10,7 +10,7 @@ using RealtimeAspire.Server.Pipeline.TopicLogs;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What is unusual on one of two nodes, and what becomes of it on both. They are beside the topology's own, on its stores.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class SignalScenarios(Topology topology)
 {
     private static readonly (string, string)[] Settings =

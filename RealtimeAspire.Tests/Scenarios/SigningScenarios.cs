@@ -12,7 +12,7 @@ using RealtimeAspire.Tests.Server;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Signed events over real processes, and over two nodes whose topics of the type <c>ledger</c> take no others.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class SigningScenarios(Topology topology, SigningScenarios.Nodes nodes) : IClassFixture<SigningScenarios.Nodes>
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);

@@ -15,7 +15,7 @@ using RealtimeAspire.Tests.Server;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>What operators do to tenants, on two nodes over one database.</summary>
-[Collection(SharedTopology.Name)]
+[Collection(WithTheMachineToThemselves.Name)]
 public sealed class TenantScenarios(TwoNodes nodes) : IClassFixture<TwoNodes>
 {
     private const string Topic = "room:a";

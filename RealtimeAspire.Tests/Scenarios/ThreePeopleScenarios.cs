@@ -7,8 +7,8 @@ namespace RealtimeAspire.Tests.Scenarios;
 /// Three people on two nodes, two at a desk and one on a phone: all that rooms offer, once and as they see it. What each thing does in
 /// detail is tried where it is at home.
 /// </summary>
-[Collection(SharedTopology.Name)]
-public sealed class ThreePeopleScenarios(Topology topology, Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+[Collection(PageTopology.Name)]
+public sealed class ThreePeopleScenarios(Topology topology, Browser browser) : IAsyncLifetime
 {
     private readonly (string Ada, string Grace, string Joan) _names = (WebPages.NewName("ada"), WebPages.NewName("grace"), WebPages.NewName("joan"));
     private readonly List<List<string>> _complaints = [];

@@ -5,8 +5,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>People who draw together: three of them, on two nodes, at a desk and on a phone.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class TogetherPageScenarios(Topology topology, Browser browser, ITestOutputHelper output) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class TogetherPageScenarios(Topology topology, Browser browser, ITestOutputHelper output)
 {
     private const int Many = 4_000;
 

@@ -6,8 +6,8 @@ using static Microsoft.Playwright.Assertions;
 namespace RealtimeAspire.Tests.Scenarios;
 
 /// <summary>Two tabs of one user, and what browsers and networks do to tabs.</summary>
-[Collection(SharedTopology.Name)]
-public sealed class TwoTabScenarios(Topology topology, Browser browser, ITestOutputHelper output) : IClassFixture<Browser>
+[Collection(PageTopology.Name)]
+public sealed class TwoTabScenarios(Topology topology, Browser browser, ITestOutputHelper output)
 {
     private const int Burst = 150;
     private const int Window = 50;

@@ -15,6 +15,7 @@ public sealed class Browser : IAsyncLifetime
     private IPlaywright? _playwright;
     private IBrowser? _browser;
     private Func<string[], Task<IBrowser>>? _launch;
+    private string? _test;
 
     public IBrowser Chromium => _browser ?? throw new InvalidOperationException("Chromium has not been started.");
 
@@ -50,6 +51,7 @@ public sealed class Browser : IAsyncLifetime
     /// <param name="isFree">The page may connect wherever it likes, for tests that stand between it and the server.</param>
     public async Task<(IPage Page, List<string> Complaints)> OpenAsync(int width = 1280, int height = 800, bool isFree = false)
     {
+        await CloseEarlierAsync();
         var context = await Chromium.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = width, Height = height }, BypassCSP = isFree });
         var page = await context.NewPageAsync();
         var complaints = new List<string>();
@@ -73,6 +75,17 @@ public sealed class Browser : IAsyncLifetime
         var connected = await _playwright!.Chromium.ConnectOverCDPAsync($"http://127.0.0.1:{port}", new BrowserTypeConnectOverCDPOptions { NoDefaults = true });
         _plain.Insert(0, connected);
         return connected.Contexts[0];
+    }
+
+    /// <summary>What an earlier test has left open would go on beside this one.</summary>
+    private async Task CloseEarlierAsync()
+    {
+        if (TestContext.Current.Test?.UniqueID is { } test && test != _test)
+        {
+            _test = test;
+            foreach (var context in Chromium.Contexts.ToList())
+                await context.CloseAsync();
+        }
     }
 
     private static async Task<(string Program, Dictionary<string, string>? Environment)> LocateAsync()

@@ -17,8 +17,8 @@ namespace RealtimeAspire.Tests.Support;
 public sealed record Node(string ResourceId, Uri Address);
 
 /// <summary>
-/// The whole system as the app host runs it: real processes, real Redis, real PostgreSQL, the dashboard. Started once
-/// for all scenarios that leave it as they found it. Ports are free ones and data is thrown away, so runs do not collide.
+/// The whole system as the app host runs it: real processes, real Redis, real PostgreSQL, the dashboard. Started once for all scenarios
+/// of a collection, which leave it as they found it. Ports are free ones and data is thrown away, so runs do not collide.
 /// </summary>
 public sealed class Topology : IAsyncLifetime
 {
@@ -171,4 +171,18 @@ public sealed class Topology : IAsyncLifetime
 public sealed class SharedTopology : ICollectionFixture<Topology>
 {
     public const string Name = "topology";
+}
+
+/// <summary>As <see cref="SharedTopology"/>, for those of the web client: they wait more than they work, beside the others.</summary>
+[CollectionDefinition(Name)]
+public sealed class PageTopology : ICollectionFixture<Topology>, ICollectionFixture<Browser>
+{
+    public const string Name = "pages";
+}
+
+/// <summary>How soon something happens is promised of a machine that is not busy with something else, so these run alone.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class WithTheMachineToThemselves : ICollectionFixture<Topology>
+{
+    public const string Name = "alone";
 }
