@@ -38,8 +38,7 @@ public sealed class Browser : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var browser in _plain)
-            await browser.DisposeAsync();
+        await ClosePlainAsync();
         if (_browser is not null)
             await _browser.DisposeAsync();
         _playwright?.Dispose();
@@ -70,6 +69,7 @@ public sealed class Browser : IAsyncLifetime
     /// </summary>
     public async Task<IBrowserContext> OpenPlainAsync()
     {
+        await CloseEarlierAsync();
         var port = FreePort.Next();
         _plain.Add(await _launch!([$"--remote-debugging-port={port}"]));
         var connected = await _playwright!.Chromium.ConnectOverCDPAsync($"http://127.0.0.1:{port}", new BrowserTypeConnectOverCDPOptions { NoDefaults = true });
@@ -85,7 +85,15 @@ public sealed class Browser : IAsyncLifetime
             _test = test;
             foreach (var context in Chromium.Contexts.ToList())
                 await context.CloseAsync();
+            await ClosePlainAsync();
         }
+    }
+
+    private async Task ClosePlainAsync()
+    {
+        foreach (var browser in _plain)
+            await browser.DisposeAsync();
+        _plain.Clear();
     }
 
     private static async Task<(string Program, Dictionary<string, string>? Environment)> LocateAsync()

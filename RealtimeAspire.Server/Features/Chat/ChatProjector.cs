@@ -80,28 +80,21 @@ internal sealed partial class ChatProjector(
     {
         using var limit = new CancellationTokenSource(ReadTime, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        try
+        foreach (var room in rooms.Where(static room => room.State is { IsBehind: true }))
         {
-            foreach (var room in rooms.Where(static room => room.State is { IsBehind: true }))
+            try
             {
-                await TryCatchUpAsync(new TopicKey(tenant, room.Topic), either.Token);
+                await CatchUpAsync(new TopicKey(tenant, room.Topic), either.Token);
             }
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // The answer is of what there is by now.
-        }
-    }
-
-    private async Task TryCatchUpAsync(TopicKey topic, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await CatchUpAsync(topic, cancellationToken);
-        }
-        catch (RealtimeException)
-        {
-            // The others have their own.
+            catch (RealtimeException)
+            {
+                // The others have their own.
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // The answer is of what there is by now.
+                return;
+            }
         }
     }
 
